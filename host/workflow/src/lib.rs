@@ -1,1 +1,28 @@
-//! 
+//! What a workflow is and how a run of it proceeds, as pure functions and values.
+//!
+//! Never does IO, never asks for the time, never draws a random number: all three are
+//! arguments. Whatever a run does next follows from its events alone.
+
+mod contract;
+pub mod definition;
+pub mod expression;
+mod failure;
+mod grants;
+mod ids;
+mod json;
+pub mod run;
+mod time;
+
+pub use contract::Contract;
+pub use definition::Definition;
+pub use failure::{Failure, FailureKind, UnknownFailureKind};
+pub use grants::{AllowedDir, DirAsk, DirGrant, DirMode, Limits, PinnedPlugin};
+pub use ids::{
+    Attempt, AttemptId, Digest, InvalidId, Name, Revision, RunId, StepId, TaskId, WorkerId,
+};
+pub use json::Json;
+pub use time::{DurationMs, TimestampMs};
+
+/// JSON Schema, compiled. (replaced by the definition work)
+#[derive(Debug)]
+pub struct Schema {}

@@ -1,0 +1,305 @@
+//! What commands ask of the process that holds a data folder, and what it answers.
+//!
+//! The same requests are answered in the process itself when it holds the folder.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use wfhost_workflow::{
+    Digest, Json, PinnedPlugin, Revision, RunId, TimestampMs,
+    run::{RunStatus, RunSummary},
+};
+
+use crate::message::{LogLevel, LogLine};
+
+/// One request of a client.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    /// Starts a run. The definition's text and the components are in the folder's content store
+    /// before this is sent. Sent twice with the same id, it starts one run.
+    Start(Box<Start>),
+    /// Goes on with an open run that nobody serves.
+    Resume {
+        /// Which run.
+        run: RunId,
+    },
+    /// Ends an open run.
+    Cancel {
+        /// Which run.
+        run: RunId,
+        /// For people.
+        reason: String,
+    },
+    /// Summaries, newest first.
+    List {
+        /// Only those before this id.
+        before: Option<RunId>,
+        /// At most this many.
+        limit: u32,
+        /// Only these; empty: all.
+        status: Vec<ShownStatus>,
+    },
+    /// The runs whose id begins with this text, at most two; `latest` gives the newest.
+    Find {
+        /// A prefix of an id, or `latest`.
+        prefix: String,
+    },
+    /// One run in detail.
+    Show {
+        /// Which run.
+        run: RunId,
+    },
+    /// The journal, for people and scripts.
+    Events {
+        /// Which run.
+        run: RunId,
+        /// Only those after this revision.
+        after: Revision,
+        /// At most this many records.
+        limit: u32,
+    },
+    /// Log lines of the run's steps.
+    Logs {
+        /// Which run.
+        run: RunId,
+        /// Skip this many bytes of the run's log.
+        offset: u64,
+    },
+    /// The output of an ended run, or of one of its steps.
+    Output {
+        /// Which run.
+        run: RunId,
+        /// A step's name; `None`: the run's.
+        step: Option<String>,
+    },
+    /// Removes an ended run.
+    Remove {
+        /// Which run.
+        run: RunId,
+    },
+    /// Waits until the run's state differs from `seen`, at most `wait_ms`, and gives it.
+    Watch {
+        /// Which run.
+        run: RunId,
+        /// The tick of the last view that the client has; 0 at first.
+        seen: u64,
+        /// At most this long.
+        wait_ms: u64,
+    },
+}
+
+/// What a run is started from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Start {
+    /// Chosen by the client, so that a repeated request is noticed.
+    pub run: RunId,
+    /// Of the workflow file's text, in the content store.
+    pub definition: Digest,
+    /// The run's input.
+    pub input: Json,
+    /// In the order of the definition's plugins; components are in the content store.
+    pub plugins: Vec<PinnedPlugin>,
+}
+
+/// The answer to a [`Request`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// To `Start`, `Resume`, `Cancel`, `Remove`: it is durable.
+    Done,
+    /// To `List` and `Find`.
+    Runs(Vec<ShownRun>),
+    /// To `Show` and `Watch`.
+    Run(Box<RunView>),
+    /// To `Events`: one JSON object an event.
+    Events {
+        /// In order.
+        events: Vec<ShownEvent>,
+        /// Ask again with this revision; `None`: there is no more.
+        next: Option<Revision>,
+    },
+    /// To `Logs`.
+    Logs {
+        /// In order.
+        lines: Vec<ShownLogLine>,
+        /// Ask again with this offset; the same as asked for where there is no more.
+        offset: u64,
+    },
+    /// To `Output`.
+    Output(Json),
+    /// It could not be done.
+    Refused(Refusal),
+}
+
+/// Why a request was not carried out; decides about the exit code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refusal {
+    /// No such run, or no such step in it.
+    #[error("{0}")]
+    NotFound(String),
+    /// Not in this state of the run.
+    #[error("{0}")]
+    WrongState(String),
+    /// Definition or input is not valid.
+    #[error("{0}")]
+    Invalid(String),
+    /// The store failed; nothing was done.
+    #[error("{0}")]
+    Store(String),
+    /// The holder is stopping, or has too much to do.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// A status as a person sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ShownStatus {
+    /// Open, and a process serves it.
+    Running,
+    /// Open, and no process serves it: `resume` goes on.
+    Interrupted,
+    /// Ended with an output.
+    Succeeded,
+    /// Ended by a failure.
+    Failed,
+    /// Ended by a person or client.
+    Cancelled,
+}
+
+impl ShownStatus {
+    /// From what is stored, and whether a process serves the run.
+    #[must_use]
+    pub const fn of(status: RunStatus, served: bool) -> Self {
+        match (status, served) {
+            (RunStatus::Running, true) => Self::Running,
+            (RunStatus::Running, false) => Self::Interrupted,
+            (RunStatus::Succeeded, _) => Self::Succeeded,
+            (RunStatus::Failed, _) => Self::Failed,
+            (RunStatus::Cancelled, _) => Self::Cancelled,
+        }
+    }
+}
+
+/// A line of `runs list`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShownRun {
+    /// As stored.
+    pub summary: RunSummary,
+    /// As shown.
+    pub status: ShownStatus,
+}
+
+/// `runs show` and live progress.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunView {
+    /// Rises with every change of the view, stored or not.
+    pub tick: u64,
+    /// As in lists.
+    pub run: ShownRun,
+    /// In the order of the definition.
+    pub steps: Vec<StepView>,
+    /// The run's input, if it is at most 4 KiB.
+    pub input: Option<Json>,
+    /// The run's output, if there is one and it is at most 4 KiB.
+    pub output: Option<Json>,
+    /// What the run pinned.
+    pub plugins: Vec<PinnedPlugin>,
+}
+
+/// One step in a [`RunView`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepView {
+    /// The step's name.
+    pub name: String,
+    /// `call`, `map`, `set`, `parallel`.
+    pub kind: String,
+    /// Where it stands.
+    pub state: StepShown,
+    /// For a `map`: items done and in all.
+    pub items: Option<(u32, u32)>,
+    /// The newest attempt's number (of a `map`: the highest of its items).
+    pub attempt: u32,
+    /// Attempts under way now.
+    pub running: u32,
+    /// When its first attempt was scheduled.
+    pub started_at: Option<TimestampMs>,
+    /// When it ended.
+    pub ended_at: Option<TimestampMs>,
+    /// The newest failure, also while it is retried.
+    pub error: Option<String>,
+    /// When the next attempt is due.
+    pub retry_at: Option<TimestampMs>,
+    /// What the newest attempt says of itself; from a guest.
+    pub progress: Option<crate::message::Progress>,
+}
+
+/// Where a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepShown {
+    /// Its needs are not met.
+    Waiting,
+    /// Waits for a slot.
+    Queued,
+    /// An attempt is under way.
+    Running,
+    /// Waits to be tried again.
+    Backoff,
+    /// Has a result.
+    Done,
+    /// A `when` was false.
+    Skipped,
+    /// Ended the run.
+    Failed,
+    /// The run ended before it did.
+    Stopped,
+}
+
+/// One event of a run's journal, for people and scripts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShownEvent {
+    /// The commit that made it durable.
+    pub revision: Revision,
+    /// When it was decided.
+    pub at: TimestampMs,
+    /// A stable name, such as `attempt-succeeded`.
+    pub event: String,
+    /// The step's name.
+    pub step: Option<String>,
+    /// The item's position.
+    pub index: Option<u32>,
+    /// The try.
+    pub attempt: Option<u32>,
+    /// What else there is to say, by name (values over 4 KiB are left out).
+    pub details: BTreeMap<String, Json>,
+}
+
+/// One log line with where it came from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShownLogLine {
+    /// The step's name.
+    pub step: String,
+    /// The item's position.
+    pub index: Option<u32>,
+    /// The try.
+    pub attempt: u32,
+    /// The line.
+    pub line: LogLine,
+}
+
+impl LogLevel {
+    /// The word in logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! What coordinator and workers say to each other; the same over `inproc`, `ipc` and TCP.
+//!
+//! MessagePack with named fields behind a protocol byte; every size is bounded before decoding.
+
+use serde::{Deserialize, Serialize};
+use wfhost_workflow::{
+    AttemptId, Digest, DirGrant, Failure, Json, Limits, Name,
+    run::KvWrite,
+};
+
+/// Rises with every change that an older peer could not read.
+pub const PROTOCOL: u16 = 1;
+
+/// From a worker to its coordinator.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FromWorker {
+    /// First on every connection.
+    Hello {
+        /// The worker's [`PROTOCOL`].
+        protocol: u16,
+        /// For people.
+        name: String,
+        /// How many attempts it takes at once: the coordinator's credits.
+        slots: u32,
+        /// Attempts that it is still running, for a coordinator that was restarted.
+        running: Vec<AttemptId>,
+    },
+    /// Alive.
+    Heartbeat,
+    /// An attempt is over; gives its slot back.
+    Ended {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// Log lines of an attempt. May be dropped under load.
+    Log {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// In the order in which they were written.
+        lines: Vec<LogLine>,
+    },
+    /// How far an attempt has come. Only the newest counts.
+    Progress {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// How far.
+        progress: Progress,
+    },
+    /// Wants `len` bytes at `offset` of a content (a component, or a large input).
+    Fetch {
+        /// Which content.
+        digest: Digest,
+        /// From which byte.
+        offset: u64,
+        /// At most this many bytes.
+        len: u32,
+    },
+    /// Takes no more attempts; what it runs will still be reported.
+    Draining,
+    /// Leaves. What it had not finished is lost.
+    Goodbye,
+}
+
+/// From the coordinator to a worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ToWorker {
+    /// The answer to `Hello`.
+    Welcome {
+        /// The coordinator's [`PROTOCOL`].
+        protocol: u16,
+        /// How often the worker must be heard of.
+        heartbeat_ms: u64,
+    },
+    /// The answer to a `Hello` that cannot be accepted; the worker stops.
+    Refused {
+        /// Names both versions, where that is why.
+        reason: String,
+    },
+    /// Run this attempt.
+    Dispatch(Box<Dispatch>),
+    /// Stop this attempt if it is still running; no answer is needed.
+    Cancel {
+        /// Which attempt.
+        attempt: AttemptId,
+    },
+    /// A part of a content.
+    Chunk {
+        /// Which content.
+        digest: Digest,
+        /// From which byte.
+        offset: u64,
+        /// The content's whole length; 0 where it is not known here.
+        total: u64,
+        /// The bytes.
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+    },
+    /// Alive.
+    Heartbeat,
+    /// Finish what is running, take no more, leave.
+    Drain,
+}
+
+/// Everything that a worker needs to run one attempt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Dispatch {
+    /// Which attempt.
+    pub attempt: AttemptId,
+    /// The workflow's name.
+    pub workflow: Name,
+    /// The step's name in the workflow.
+    pub step: Name,
+    /// The component by content.
+    pub component: Digest,
+    /// The function to call.
+    pub function: String,
+    /// Its input.
+    pub input: Payload,
+    /// Wall clock for the attempt, from its start on the worker.
+    pub timeout_ms: u64,
+    /// The same for every attempt of this task.
+    pub idempotency_key: String,
+    /// W3C `traceparent`.
+    pub trace_parent: Option<String>,
+    /// What the attempt may use.
+    pub limits: Limits,
+    /// The directories it sees.
+    pub dirs: Vec<DirGrant>,
+    /// The run's key-value store as it is now.
+    pub kv: Vec<KvWrite>,
+}
+
+/// A JSON value, or where to fetch it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Payload {
+    /// The value.
+    Inline(Json),
+    /// To be fetched from the sender, in chunks.
+    Reference {
+        /// Of the JSON text.
+        digest: Digest,
+        /// Its length in bytes.
+        len: u64,
+    },
+}
+
+/// How an attempt ended on a worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// With a result.
+    Succeeded {
+        /// The step's output.
+        output: Json,
+        /// What it wrote to the run's key-value store.
+        kv: Vec<KvWrite>,
+    },
+    /// Without one.
+    Failed(Failure),
+}
+
+/// One log line of a guest. Its texts come from a guest: neutralise them before a terminal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// Milliseconds since 1970-01-01 UTC, by the worker's clock.
+    pub at_ms: u64,
+    /// How bad.
+    pub level: LogLevel,
+    /// The text.
+    pub message: String,
+    /// Name and JSON text.
+    pub fields: Vec<(String, String)>,
+}
+
+/// How bad a log line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogLevel {
+    /// Finest.
+    Trace,
+    /// For the step's author.
+    Debug,
+    /// Normal.
+    Info,
+    /// Worth a look.
+    Warn,
+    /// Wrong.
+    Error,
+}
+
+/// How far an attempt has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Units done.
+    pub done: u64,
+    /// Units in all; 0: not known.
+    pub total: u64,
+    /// What is being done now; from a guest.
+    pub message: String,
+}

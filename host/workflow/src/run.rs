@@ -1,0 +1,7 @@
+//! The run state machine.
+
+mod event;
+
+pub use event::{
+    Event, KvWrite, Record, RunStarted, RunStatus, RunSummary, StepOutput,
+};
