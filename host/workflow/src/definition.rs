@@ -98,6 +98,29 @@ pub enum StepKind {
     Parallel(Vec<Branch>),
 }
 
+impl StepKind {
+    /// What it calls, once or for each item.
+    #[must_use]
+    pub const fn call(&self) -> Option<&Call> {
+        match self {
+            Self::Call(call) => Some(call),
+            Self::Map(map) => Some(&map.call),
+            Self::Set(_) | Self::Parallel(_) => None,
+        }
+    }
+
+    /// The word in lists and views.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Call(_) => "call",
+            Self::Map(_) => "map",
+            Self::Set(_) => "set",
+            Self::Parallel(_) => "parallel",
+        }
+    }
+}
+
 /// A function and its input.
 #[derive(Debug)]
 pub struct Call {

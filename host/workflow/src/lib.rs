@@ -10,7 +10,9 @@ mod failure;
 mod grants;
 mod ids;
 mod json;
+pub mod placement;
 pub mod run;
+mod sabotage;
 mod time;
 
 pub use contract::Contract;
@@ -21,7 +23,7 @@ pub use ids::{
     Attempt, AttemptId, Digest, InvalidId, Name, Revision, RunId, StepId, TaskId, WorkerId,
 };
 pub use json::Json;
-pub use time::{DurationMs, TimestampMs};
+pub use time::{DurationMs, MonotonicMs, TimestampMs};
 
 /// JSON Schema, compiled. (replaced by the definition work)
 #[derive(Debug)]

@@ -60,3 +60,24 @@ impl Sub for TimestampMs {
         DurationMs(self.0.saturating_sub(earlier.0))
     }
 }
+
+/// Milliseconds of a clock that never jumps, from a start that means nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct MonotonicMs(pub u64);
+
+impl Add<DurationMs> for MonotonicMs {
+    type Output = Self;
+
+    fn add(self, span: DurationMs) -> Self {
+        Self(self.0.saturating_add(span.0))
+    }
+}
+
+impl Sub for MonotonicMs {
+    type Output = DurationMs;
+
+    /// The span since `earlier`; zero if it is later.
+    fn sub(self, earlier: Self) -> DurationMs {
+        DurationMs(self.0.saturating_sub(earlier.0))
+    }
+}

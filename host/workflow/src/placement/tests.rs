@@ -1,0 +1,172 @@
+//! Placement, a case a line: what happens, when, and what is decided.
+
+use super::*;
+use crate::{Attempt, RunId, StepId, TaskId};
+
+const A: WorkerId = WorkerId(1);
+const B: WorkerId = WorkerId(2);
+
+fn attempt(number: u32) -> AttemptId {
+    AttemptId {
+        run: RunId::from_bytes([7; 16]),
+        task: TaskId::item(StepId(0), number),
+        attempt: Attempt::FIRST,
+    }
+}
+
+const fn ms(at: u64) -> MonotonicMs {
+    MonotonicMs(at)
+}
+
+fn wanted(number: u32) -> Wanted {
+    Wanted { attempt: attempt(number), timeout: DurationMs(1000) }
+}
+
+fn assign(worker: WorkerId, number: u32) -> Decision {
+    Decision::Assign { worker, attempt: attempt(number) }
+}
+
+fn lost(number: u32) -> Decision {
+    Decision::Lost { attempt: attempt(number) }
+}
+
+fn stop(worker: WorkerId, number: u32) -> Decision {
+    Decision::Stop { worker, attempt: attempt(number) }
+}
+
+/// A table with one worker of `slots` slots that joined at 0.
+fn with_worker(slots: u32) -> Placement {
+    let mut placement = Placement::new();
+    assert_eq!(placement.joined(ms(0), A, slots), []);
+    placement
+}
+
+/// Ticks every 100 ms from `from` to `to`, hearing the workers in `heard` each time.
+fn pass(placement: &mut Placement, from: u64, to: u64, heard: &[WorkerId]) -> Vec<Decision> {
+    let mut decisions = Vec::new();
+    for at in (from..=to).step_by(100) {
+        for worker in heard {
+            placement.heard(ms(at), *worker);
+        }
+        decisions.extend(placement.tick(ms(at)));
+    }
+    decisions
+}
+
+#[test]
+fn an_attempt_goes_to_a_free_slot_and_waits_without_one() {
+    let mut placement = with_worker(1);
+    assert_eq!(placement.wanted(ms(1), wanted(1)), [assign(A, 1)]);
+    assert_eq!(placement.wanted(ms(1), wanted(2)), []);
+    assert_eq!(placement.waiting_count(), 1);
+    assert_eq!(placement.ended(ms(2), A, attempt(1)), [assign(A, 2)]);
+    assert!(placement.is_leased(&attempt(2)));
+}
+
+#[test]
+fn attempts_are_served_in_the_order_in_which_they_came() {
+    let mut placement = Placement::new();
+    for number in 0..5 {
+        assert_eq!(placement.wanted(ms(0), wanted(number)), []);
+    }
+    assert_eq!(placement.joined(ms(1), A, 3), [assign(A, 0), assign(A, 1), assign(A, 2)]);
+}
+
+#[test]
+fn the_freest_worker_is_chosen() {
+    let mut placement = with_worker(1);
+    assert_eq!(placement.joined(ms(0), B, 2), []);
+    assert_eq!(placement.wanted(ms(0), wanted(1)), [assign(B, 1)]);
+    assert_eq!(placement.wanted(ms(0), wanted(2)), [assign(A, 2)]);
+    assert_eq!(placement.wanted(ms(0), wanted(3)), [assign(B, 3)]);
+    assert_eq!(placement.wanted(ms(0), wanted(4)), []);
+}
+
+#[test]
+fn an_attempt_is_wanted_once() {
+    let mut placement = with_worker(4);
+    assert_eq!(placement.wanted(ms(0), wanted(1)), [assign(A, 1)]);
+    assert_eq!(placement.wanted(ms(0), wanted(1)), []);
+}
+
+#[test]
+fn a_worker_that_leaves_loses_what_it_held_and_others_take_over() {
+    let mut placement = with_worker(2);
+    assert_eq!(placement.wanted(ms(0), wanted(1)), [assign(A, 1)]);
+    assert_eq!(placement.gone(ms(5), A), [lost(1)]);
+    assert_eq!(placement.gone(ms(6), A), []);
+    assert_eq!(placement.wanted(ms(7), wanted(1)), []);
+    assert_eq!(placement.joined(ms(8), B, 1), [assign(B, 1)]);
+}
+
+#[test]
+fn a_silent_worker_is_forgotten_after_its_lease_and_not_before() {
+    let mut placement = with_worker(1);
+    let long = Wanted { timeout: DurationMs::from_secs(60), ..wanted(1) };
+    assert_eq!(placement.wanted(ms(0), long), [assign(A, 1)]);
+    assert_eq!(pass(&mut placement, 0, LEASE.0, &[]), []);
+    assert_eq!(placement.tick(ms(LEASE.0 + 1)), [Decision::Forget { worker: A }, lost(1)]);
+    assert!(!placement.heard(ms(LEASE.0 + 2), A));
+}
+
+#[test]
+fn a_worker_that_hangs_is_told_to_stop_after_the_deadline() {
+    let mut placement = with_worker(1);
+    assert_eq!(placement.wanted(ms(0), wanted(1)), [assign(A, 1)]);
+    let deadline = 1000 + DEADLINE_GRACE.0;
+    assert_eq!(pass(&mut placement, 0, deadline - 100, &[A]), []);
+    let timed_out = Decision::TimedOut { attempt: attempt(1) };
+    assert_eq!(pass(&mut placement, deadline, deadline, &[A]), [stop(A, 1), timed_out]);
+    // The slot comes back only when the worker says so.
+    assert_eq!(placement.wanted(ms(deadline), wanted(2)), []);
+    assert_eq!(placement.ended(ms(deadline + 1), A, attempt(1)), [assign(A, 2)]);
+}
+
+#[test]
+fn a_stall_of_this_process_is_not_the_workers_silence() {
+    let mut placement = with_worker(1);
+    let long = Wanted { timeout: DurationMs::from_secs(600), ..wanted(1) };
+    assert_eq!(placement.wanted(ms(0), long), [assign(A, 1)]);
+    assert_eq!(placement.tick(ms(100)), []);
+    assert_eq!(placement.tick(ms(60_000)), []);
+    assert_eq!(pass(&mut placement, 60_100, 60_000 + LEASE.0, &[]), []);
+    let forgotten = [Decision::Forget { worker: A }, lost(1)];
+    assert_eq!(pass(&mut placement, 63_100, 63_100, &[]), forgotten);
+}
+
+#[test]
+fn a_withdrawn_attempt_is_stopped_or_never_sent() {
+    let mut placement = with_worker(1);
+    assert_eq!(placement.wanted(ms(0), wanted(1)), [assign(A, 1)]);
+    assert_eq!(placement.wanted(ms(0), wanted(2)), []);
+    assert_eq!(placement.withdrawn(attempt(2)), []);
+    assert_eq!(placement.withdrawn(attempt(1)), [stop(A, 1)]);
+    assert_eq!(placement.withdrawn(attempt(1)), []);
+    assert_eq!(placement.ended(ms(1), A, attempt(1)), []);
+    assert_eq!(placement.waiting_count(), 0);
+}
+
+#[test]
+fn a_draining_worker_takes_nothing_more() {
+    let mut placement = with_worker(2);
+    assert_eq!(placement.wanted(ms(0), wanted(1)), [assign(A, 1)]);
+    placement.draining(A);
+    assert_eq!(placement.wanted(ms(0), wanted(2)), []);
+    assert_eq!(placement.ended(ms(1), A, attempt(1)), []);
+}
+
+#[test]
+fn a_worker_that_joins_again_has_lost_what_it_held() {
+    let mut placement = with_worker(1);
+    assert_eq!(placement.wanted(ms(0), wanted(1)), [assign(A, 1)]);
+    assert_eq!(placement.joined(ms(9), A, 1), [lost(1)]);
+}
+
+#[test]
+fn an_end_reported_by_another_worker_frees_nothing() {
+    let mut placement = with_worker(1);
+    assert_eq!(placement.joined(ms(0), B, 0), []);
+    assert_eq!(placement.wanted(ms(0), wanted(1)), [assign(A, 1)]);
+    assert_eq!(placement.ended(ms(1), B, attempt(1)), []);
+    assert!(placement.is_leased(&attempt(1)));
+}

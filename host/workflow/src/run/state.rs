@@ -1,0 +1,184 @@
+//! What a run is, as plain values: the part of it that is stored in snapshots.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{RunStarted, RunStatus};
+use crate::{Attempt, Digest, Failure, Json, Revision, TaskId, TimestampMs};
+
+/// A run's state as it is stored. Opaque: made by [`super::Run::snapshot`], read by
+/// [`super::Run::restore`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Snapshot(State);
+
+impl Snapshot {
+    pub(super) fn of(state: &State) -> Self {
+        Self(state.clone())
+    }
+
+    pub(super) fn into_state(self) -> State {
+        self.0
+    }
+
+    /// The revision that it holds.
+    #[must_use]
+    pub const fn revision(&self) -> Revision {
+        self.0.revision
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct State {
+    pub(super) started: Option<Box<RunStarted>>,
+    pub(super) started_at: TimestampMs,
+    pub(super) changed_at: TimestampMs,
+    pub(super) revision: Revision,
+    pub(super) status: Status,
+    pub(super) steps: Vec<StepState>,
+    pub(super) kv: Arc<BTreeMap<String, Vec<u8>>>,
+    /// Steps that are done or skipped.
+    pub(super) over: u32,
+}
+
+impl State {
+    pub(super) fn new(now: TimestampMs) -> Self {
+        Self {
+            started: None,
+            started_at: now,
+            changed_at: now,
+            revision: Revision::default(),
+            status: Status::Running,
+            steps: Vec::new(),
+            kv: Arc::default(),
+            over: 0,
+        }
+    }
+
+    /// Gives a state that is still empty its steps.
+    pub(super) fn fit(&mut self, steps: usize) {
+        if self.steps.is_empty() {
+            self.steps = (0..steps).map(|_| StepState::Waiting).collect();
+        }
+    }
+
+    pub(super) fn task(&self, task: TaskId) -> Option<&TaskState> {
+        match (self.steps.get(task.step.position())?, task.index) {
+            (StepState::Calling(calling), None) => Some(&calling.task),
+            (StepState::Mapping(mapping), Some(index)) => mapping.tasks.get(index as usize),
+            _ => None,
+        }
+    }
+
+    pub(super) fn task_mut(&mut self, task: TaskId) -> Option<&mut TaskState> {
+        match (self.steps.get_mut(task.step.position())?, task.index) {
+            (StepState::Calling(calling), None) => Some(&mut calling.task),
+            (StepState::Mapping(mapping), Some(index)) => mapping.tasks.get_mut(index as usize),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) enum Status {
+    Running,
+    Succeeded { output: Json },
+    Failed { task: Option<TaskId>, failure: Failure },
+    Cancelled { reason: String },
+}
+
+impl Status {
+    pub(super) const fn is_over(&self) -> bool {
+        self.name().is_over()
+    }
+
+    pub(super) const fn name(&self) -> RunStatus {
+        match self {
+            Self::Running => RunStatus::Running,
+            Self::Succeeded { .. } => RunStatus::Succeeded,
+            Self::Failed { .. } => RunStatus::Failed,
+            Self::Cancelled { .. } => RunStatus::Cancelled,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) enum StepState {
+    /// Its needs are not over.
+    Waiting,
+    /// One call.
+    Calling(Box<Calling>),
+    /// One call for each item.
+    Mapping(Box<Mapping>),
+    /// It has a result.
+    Done { output: Json, span: Span },
+    /// A `when` was false.
+    Skipped { at: TimestampMs },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Calling {
+    pub(super) task: TaskState,
+    pub(super) started_at: TimestampMs,
+    /// The newest failure, for people.
+    pub(super) failure: Option<Failure>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Mapping {
+    pub(super) tasks: Vec<TaskState>,
+    pub(super) list: Digest,
+    /// The first item that has not begun; all after it have not either.
+    pub(super) next: u32,
+    /// Items that are under way or in backoff.
+    pub(super) open: u32,
+    pub(super) done: u32,
+    pub(super) started_at: TimestampMs,
+    /// The highest attempt of any item.
+    pub(super) attempt: Attempt,
+    pub(super) failure: Option<Failure>,
+}
+
+/// From a step's first attempt to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Span {
+    pub(super) from: TimestampMs,
+    pub(super) to: TimestampMs,
+    pub(super) attempt: Attempt,
+    /// Of a map; 0 otherwise.
+    pub(super) items: u32,
+}
+
+/// One call, of a step or of an item.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) enum TaskState {
+    NotBegun,
+    /// An attempt is wanted or under way.
+    UnderWay { attempt: Attempt, failures: u32 },
+    /// The attempt was the newest; the next is due at a time.
+    Backoff { attempt: Attempt, failures: u32, until: TimestampMs },
+    /// The attempt ended the run.
+    Failed { attempt: Attempt },
+    Done { output: Json, attempt: Attempt },
+}
+
+/// Where a task or run stands, by name: one half of what the simulator counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StateName {
+    /// The run is over.
+    RunOver,
+    /// No such step or item, or the step has not begun.
+    NotBegun,
+    /// An attempt is under way, and it is the one named.
+    UnderWay,
+    /// Another attempt than the one named is under way.
+    UnderWayOther,
+    /// Waits for its next attempt.
+    Backoff,
+    /// Has its result.
+    Done,
+    /// For inputs that name no task: nothing is under way, nothing in backoff.
+    Quiet,
+}

@@ -1,0 +1,41 @@
+//! The sabotage that a thread has chosen.
+
+use std::cell::Cell;
+
+/// A check to leave out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sabotage {
+    /// Take a result whatever attempt it is from.
+    AttemptCheck,
+    /// Take a result for a task that has one.
+    Dedupe,
+    /// Forget what a lost worker or process had under way.
+    Redispatch,
+    /// Wait for ever for a worker that hangs.
+    Timeout,
+}
+
+thread_local! {
+    static CHOSEN: Cell<Option<Sabotage>> = const { Cell::new(None) };
+}
+
+/// Leaves out one check on this thread, or none.
+pub fn choose(sabotage: Option<Sabotage>) {
+    CHOSEN.set(sabotage);
+}
+
+pub(crate) fn no_attempt_check() -> bool {
+    CHOSEN.get() == Some(Sabotage::AttemptCheck)
+}
+
+pub(crate) fn no_dedupe() -> bool {
+    CHOSEN.get() == Some(Sabotage::Dedupe)
+}
+
+pub(crate) fn no_redispatch() -> bool {
+    CHOSEN.get() == Some(Sabotage::Redispatch)
+}
+
+pub(crate) fn no_timeout() -> bool {
+    CHOSEN.get() == Some(Sabotage::Timeout)
+}
