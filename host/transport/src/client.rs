@@ -78,6 +78,13 @@ pub enum Request {
         /// Which run.
         run: RunId,
     },
+    /// Waits until the run is over, at most `wait_ms`.
+    Await {
+        /// Which run.
+        run: RunId,
+        /// At most this long.
+        wait_ms: u64,
+    },
     /// Waits until the run's state differs from `seen`, at most `wait_ms`, and gives it.
     Watch {
         /// Which run.
@@ -128,6 +135,15 @@ pub enum Answer {
     },
     /// To `Output`.
     Output(Json),
+    /// To `Await`.
+    Ended {
+        /// `Running`: the time was over first.
+        status: RunStatus,
+        /// What it gave.
+        output: Option<Json>,
+        /// Why it gave nothing.
+        error: Option<String>,
+    },
     /// It could not be done.
     Refused(Refusal),
 }
