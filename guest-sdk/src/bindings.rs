@@ -1,7 +1,5 @@
 //! The one file with generated bindings, and the way between WIT's types and the SDK's.
 
-use std::time::Duration;
-
 use crate::{Error, ErrorKind, Steps};
 
 #[allow(
@@ -26,9 +24,9 @@ mod generated {
 
 pub use generated::*;
 
-pub(crate) use generated::wfhost::step::types::Context as WitContext;
 use generated::exports::wfhost::step::steps::Guest;
 use generated::wfhost::step::types;
+pub(crate) use generated::wfhost::step::types::Context as WitContext;
 
 /// What `export!` implements: the steps of the component.
 pub trait Component {
@@ -57,16 +55,11 @@ impl From<Error> for types::Error {
         let (code, message) = (error.code().to_owned(), error.message().to_owned());
         match error.kind() {
             ErrorKind::Retryable => {
-                let after_ms = error.after().map(whole_ms);
+                let after_ms = error.after_ms();
                 Self::Retryable(types::RetryableFailure { code, message, after_ms })
             }
             ErrorKind::Permanent => Self::Permanent(types::Failure { code, message }),
             ErrorKind::InvalidInput => Self::InvalidInput(types::Failure { code, message }),
         }
     }
-}
-
-/// Rounded up, so that a step never waits less than it asked for.
-fn whole_ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }

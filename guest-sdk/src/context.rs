@@ -54,6 +54,7 @@ impl Context {
         self
     }
 
+    #[cfg(not(target_family = "wasm"))]
     pub(crate) fn for_tests() -> Self {
         Self {
             run: "01JZZZZZZZZZZZZZZZZZZZZZZZ".to_owned(),

@@ -71,8 +71,7 @@ impl Error {
         Self { kind, code: code.into(), message: message.into(), after: None }
     }
 
-    /// Makes the failure retryable, and the next attempt wait at least `after`
-    /// (kept in whole milliseconds, rounded up).
+    /// Makes the failure retryable, and the next attempt wait at least `after`.
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.kind = ErrorKind::Retryable;
@@ -103,6 +102,13 @@ impl Error {
     pub fn after(&self) -> Option<Duration> {
         self.after
     }
+
+    /// As [`Error::after`], in whole milliseconds: rounded up, so that no wait gets shorter.
+    #[must_use]
+    pub fn after_ms(&self) -> Option<u64> {
+        self.after
+            .map(|after| u64::try_from(after.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
+    }
 }
 
 impl fmt::Display for Error {
@@ -131,54 +137,95 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 /// Says what an error means for retries, on its way through `?`.
 ///
-/// For a `Result` the message is the error with its sources; for an `Option` it says that
-/// there is no value.
+/// For a `Result` the message is the error with its sources. The error is anything that turns into
+/// a boxed one: a [`std::error::Error`], a `String`, an `anyhow::Error`. For an `Option` the
+/// message is that a value is missing.
 pub trait OrFail<T>: Sized {
-    /// Another attempt may succeed.
-    ///
-    /// # Errors
-    /// [`Error::retryable`] if there is no value.
-    fn or_retryable(self, code: &str) -> Result<T>;
-
-    /// No attempt will succeed.
-    ///
-    /// # Errors
-    /// [`Error::permanent`] if there is no value.
-    fn or_permanent(self, code: &str) -> Result<T>;
-
-    /// The input is wrong.
-    ///
-    /// # Errors
-    /// [`Error::invalid_input`] if there is no value.
-    fn or_invalid_input(self, code: &str) -> Result<T>;
-}
-
-impl<T, E: std::error::Error> OrFail<T> for std::result::Result<T, E> {
+    /// [`Error::retryable`] with this code: another attempt may succeed.
+    #[expect(clippy::missing_errors_doc, reason = "the first line says it")]
     fn or_retryable(self, code: &str) -> Result<T> {
-        self.map_err(|error| Error::retryable(code, chain(&error)))
+        self.or_fail(ErrorKind::Retryable, code)
     }
 
+    /// [`Error::permanent`] with this code: no attempt will succeed.
+    #[expect(clippy::missing_errors_doc, reason = "the first line says it")]
     fn or_permanent(self, code: &str) -> Result<T> {
-        self.map_err(|error| Error::permanent(code, chain(&error)))
+        self.or_fail(ErrorKind::Permanent, code)
     }
 
+    /// [`Error::invalid_input`] with this code: no attempt will succeed with this input.
+    #[expect(clippy::missing_errors_doc, reason = "the first line says it")]
     fn or_invalid_input(self, code: &str) -> Result<T> {
-        self.map_err(|error| Error::invalid_input(code, chain(&error)))
+        self.or_fail(ErrorKind::InvalidInput, code)
     }
+
+    /// The value, or a failure of this kind and code.
+    #[expect(clippy::missing_errors_doc, reason = "the first line says it")]
+    fn or_fail(self, kind: ErrorKind, code: &str) -> Result<T>;
 }
 
-const NO_VALUE: &str = "a value is missing";
+impl<T, E: Into<Box<dyn std::error::Error>>> OrFail<T> for std::result::Result<T, E> {
+    fn or_fail(self, kind: ErrorKind, code: &str) -> Result<T> {
+        self.map_err(|error| Error::new(kind, code, chain(&*error.into())))
+    }
+}
 
 impl<T> OrFail<T> for Option<T> {
-    fn or_retryable(self, code: &str) -> Result<T> {
-        self.ok_or_else(|| Error::retryable(code, NO_VALUE))
+    fn or_fail(self, kind: ErrorKind, code: &str) -> Result<T> {
+        self.ok_or_else(|| Error::new(kind, code, "a value is missing"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Outer(std::num::ParseIntError);
+
+    impl fmt::Display for Outer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("reading the page number")
+        }
     }
 
-    fn or_permanent(self, code: &str) -> Result<T> {
-        self.ok_or_else(|| Error::permanent(code, NO_VALUE))
+    impl std::error::Error for Outer {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.0)
+        }
     }
 
-    fn or_invalid_input(self, code: &str) -> Result<T> {
-        self.ok_or_else(|| Error::invalid_input(code, NO_VALUE))
+    fn broken() -> std::result::Result<u32, Outer> {
+        "x".parse().map_err(Outer)
+    }
+
+    const CHAIN: &str = "reading the page number: invalid digit found in string";
+
+    #[test]
+    fn any_error_becomes_a_retryable_failure() {
+        let error = (|| -> Result<u32> { Ok(broken()?) })().unwrap_err();
+        assert_eq!(error, Error::retryable("failed", CHAIN));
+        assert_eq!(error.to_string(), format!("failed: {CHAIN}"));
+    }
+
+    #[test]
+    fn an_error_is_told_what_it_means() {
+        assert_eq!(broken().or_retryable("r"), Err(Error::retryable("r", CHAIN)));
+        assert_eq!(broken().or_permanent("p"), Err(Error::permanent("p", CHAIN)));
+        assert_eq!(broken().or_invalid_input("i"), Err(Error::invalid_input("i", CHAIN)));
+        let text: std::result::Result<u32, String> = Err("no page".to_owned());
+        assert_eq!(text.or_permanent("p"), Err(Error::permanent("p", "no page")));
+        assert_eq!(None::<u32>.or_permanent("p"), Err(Error::permanent("p", "a value is missing")));
+        assert_eq!(Some(1).or_permanent("p"), Ok(1));
+    }
+
+    #[test]
+    fn a_wait_makes_it_retryable_and_is_rounded_up() {
+        let error = Error::permanent("busy", "busy").retry_after(Duration::from_micros(1001));
+        assert_eq!((error.kind(), error.after_ms()), (ErrorKind::Retryable, Some(2)));
+        assert_eq!(Error::retryable("busy", "busy").after_ms(), None);
+        assert_eq!(error.retry_after(Duration::MAX).after_ms(), Some(u64::MAX));
     }
 }

@@ -8,10 +8,10 @@ pub(crate) use wasm::*;
 #[cfg(target_family = "wasm")]
 mod wasm {
     use crate::bindings::wfhost::host::{kv, log, progress};
-    use crate::log::Level;
+    use crate::log::{Field, Level};
     use crate::{Error, Result};
 
-    pub(crate) fn log(level: Level, message: &str, fields: Vec<(&str, String)>) {
+    pub(crate) fn log(level: Level, message: &str, fields: Vec<Field<'_>>) {
         let level = match level {
             Level::Trace => log::Level::Trace,
             Level::Debug => log::Level::Debug,
@@ -19,7 +19,8 @@ mod wasm {
             Level::Warn => log::Level::Warn,
             Level::Error => log::Level::Error,
         };
-        let field = |(name, value): (&str, String)| log::Field { name: name.to_owned(), value };
+        let field =
+            |field: Field<'_>| log::Field { name: field.name.to_owned(), value: field.value };
         let fields: Vec<log::Field> = fields.into_iter().map(field).collect();
         log::write(level, message, &fields);
     }

@@ -28,7 +28,9 @@ use crate::{OrFail, Result, host};
 /// # Errors
 /// Permanent, `kv-type`, if the value does not have the type `T`.
 pub fn get<T: DeserializeOwned>(key: &str) -> Result<Option<T>> {
-    host::kv_get(key).map(|bytes| serde_json::from_slice(&bytes).or_permanent("kv-type")).transpose()
+    host::kv_get(key)
+        .map(|bytes| serde_json::from_slice(&bytes).or_permanent("kv-type"))
+        .transpose()
 }
 
 /// Gives `key` a value.

@@ -12,6 +12,7 @@ mod step;
 pub mod kv;
 pub mod log;
 pub mod progress;
+#[cfg(not(target_family = "wasm"))]
 pub mod testing;
 
 pub use context::Context;
@@ -21,7 +22,9 @@ pub use wfhost_guest_macros::step;
 
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::step::private::{Fallible, answer, fallible_answer, parse, schema_of_input, schema_of_output};
+    pub use crate::step::private::{
+        Fallible, answer, fallible_answer, parse, schema_of_input, schema_of_output,
+    };
     pub use serde_json;
 
     #[cfg(target_family = "wasm")]

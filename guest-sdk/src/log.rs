@@ -23,7 +23,8 @@
 use serde::Serialize;
 
 pub use crate::{
-    __log_debug as debug, __log_error as error, __log_info as info, __log_trace as trace, __log_warn as warn,
+    __log_debug as debug, __log_error as error, __log_info as info, __log_trace as trace,
+    __log_warn as warn,
 };
 
 /// How much a line matters.
@@ -42,21 +43,27 @@ pub enum Level {
 }
 
 /// Writes one line; the macros of this module are shorter.
-pub fn write(level: Level, message: &str, fields: &[(&str, &dyn ToJson)]) {
-    let fields = fields.iter().map(|(name, value)| (*name, value.to_json())).collect();
+///
+/// ```
+/// use wfhost_guest::log::{self, Level};
+///
+/// log::write(Level::Info, "read", vec![log::field("files", &3)]);
+/// ```
+pub fn write(level: Level, message: &str, fields: Vec<Field<'_>>) {
     crate::host::log(level, message, fields);
 }
 
-/// A value of a log line: whatever serde can write.
-pub trait ToJson {
-    /// The value as JSON text; `null` where serde cannot write it.
-    fn to_json(&self) -> String;
+/// A named value of a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) value: String,
 }
 
-impl<T: Serialize + ?Sized> ToJson for T {
-    fn to_json(&self) -> String {
-        serde_json::to_string(self).unwrap_or_else(|_| "null".to_owned())
-    }
+/// A value under this name; `null` where serde cannot write the value as JSON.
+pub fn field<'a, T: Serialize + ?Sized>(name: &'a str, value: &T) -> Field<'a> {
+    let value = serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned());
+    Field { name, value }
 }
 
 #[doc(hidden)]
@@ -66,11 +73,11 @@ macro_rules! __log {
         $crate::log::write(
             $crate::log::Level::$level,
             &::std::format!($($message)+),
-            &[$((::core::stringify!($name), &$value as &dyn $crate::log::ToJson)),+],
+            ::std::vec![$($crate::log::field(::core::stringify!($name), &$value)),+],
         )
     };
     ($level:ident, $($message:tt)+) => {
-        $crate::log::write($crate::log::Level::$level, &::std::format!($($message)+), &[])
+        $crate::log::write($crate::log::Level::$level, &::std::format!($($message)+), ::std::vec![])
     };
 }
 

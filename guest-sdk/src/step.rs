@@ -80,7 +80,10 @@ impl Steps {
 
     fn unknown(&self, name: &str) -> Error {
         let known: Vec<String> = self.0.iter().map(|step| format!("`{}`", step.name)).collect();
-        Error::permanent("unknown-step", format!("there is no step `{name}`; there is {}", known.join(", ")))
+        Error::permanent(
+            "unknown-step",
+            format!("there is no step `{name}`; there is {}", known.join(", ")),
+        )
     }
 }
 
@@ -209,13 +212,18 @@ pub(crate) mod private {
 
     /// The input as the step's own type.
     pub fn parse<T: DeserializeOwned>(input: &str) -> Result<T> {
-        serde_json::from_str(input).map_err(|error| Error::invalid_input("invalid-input", error.to_string()))
+        serde_json::from_str(input)
+            .map_err(|error| Error::invalid_input("invalid-input", error.to_string()))
     }
 
     /// The output as JSON text.
     pub fn answer<T: Serialize>(output: &T) -> Result<String> {
-        serde_json::to_string(output)
-            .map_err(|error| Error::permanent("invalid-output", format!("the output cannot be written as JSON: {error}")))
+        serde_json::to_string(output).map_err(|error| {
+            Error::permanent(
+                "invalid-output",
+                format!("the output cannot be written as JSON: {error}"),
+            )
+        })
     }
 
     /// The output of a step that may fail, as JSON text.
@@ -239,7 +247,7 @@ pub(crate) mod private {
         schema.as_value().to_string()
     }
 
-    pub fn describe(step: &Step) -> Description {
+    pub(crate) fn describe(step: &Step) -> Description {
         Description {
             name: step.name.to_owned(),
             docs: step.docs.to_owned(),

@@ -24,5 +24,5 @@ use proc_macro::TokenStream;
 /// type of the same name and visibility, which `export!` and `steps!` take.
 #[proc_macro_attribute]
 pub fn step(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    step::expand(arguments.into(), item.into()).into()
+    step::expand(arguments.into(), &item.into()).into()
 }

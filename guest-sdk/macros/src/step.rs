@@ -3,15 +3,20 @@
 //! Every refusal points at the token of the user's that is wrong, and what is generated carries
 //! the user's types, so that a missing trait is reported at the type in the signature.
 
+#[cfg(test)]
+mod tests;
+
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, Expr, FnArg, Ident, ItemFn, LitStr, Meta, Result, ReturnType, Signature, Type};
+use syn::{
+    Attribute, Error, Expr, FnArg, Ident, ItemFn, LitStr, Meta, Result, ReturnType, Signature, Type,
+};
 
 /// The code for `#[step(arguments)] item`, or the item with a compile error beside it.
-pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    match try_expand(arguments, item.clone()) {
+pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
+    match try_expand(arguments, item) {
         Ok(expanded) => expanded,
         Err(error) => {
             let error = error.into_compile_error();
@@ -25,9 +30,9 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Errors
 /// What is wrong, at its place in the user's code.
-pub(crate) fn try_expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
+pub(crate) fn try_expand(arguments: TokenStream, item: &TokenStream) -> Result<TokenStream> {
     let function: ItemFn =
-        syn::parse2(item.clone()).map_err(|error| not_a_function(&item).unwrap_or(error))?;
+        syn::parse2(item.clone()).map_err(|error| not_a_function(item).unwrap_or(error))?;
     let step = Step::read(arguments, &function)?;
     let generated = step.generate(&function);
     Ok(quote! { #function #generated })
@@ -69,64 +74,64 @@ impl<'f> Step<'f> {
         Ok(Self {
             name: name(arguments, &signature.ident)?,
             docs: docs(&function.attrs),
-            cfgs: function.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).collect(),
+            cfgs: function
+                .attrs
+                .iter()
+                .filter(|attribute| attribute.path().is_ident("cfg"))
+                .collect(),
             input: owned_input(input)?,
             context: context.map(context_by).transpose()?,
             output: output(signature)?,
         })
     }
 
+    /// The type that stands for the step. Its locals have names that no function of the user's has.
     fn generate(&self, function: &ItemFn) -> TokenStream {
         let Self { name, docs, cfgs, input, .. } = self;
         let ident = &function.sig.ident;
         let visibility = &function.vis;
-        let title = format!("The step `{}`, for `export!` and `steps!`.", name.value());
-        let measured = self.measured();
+        let title = format!(" The step `{}`, for `export!` and `steps!`.", name.value());
+        let (context, measured) = self.context();
         let call = self.call(ident);
         let output = self.output_type();
         quote! {
             #(#cfgs)*
             #[doc = #title]
-            #[allow(non_camel_case_types, clippy::allow_attributes, reason = "named like the function")]
+            #[allow(non_camel_case_types, reason = "named like the function")]
             #visibility enum #ident {}
 
             #(#cfgs)*
             impl ::wfhost_guest::StepFunction for #ident {
-                const STEP: ::wfhost_guest::Step = {
-                    fn run(
-                        context: ::wfhost_guest::Context,
-                        input: &str,
-                    ) -> ::wfhost_guest::Result<::std::string::String> {
+                const STEP: ::wfhost_guest::Step = ::wfhost_guest::Step {
+                    name: #name,
+                    docs: #docs,
+                    input_schema: ::wfhost_guest::__private::schema_of_input::<#input>,
+                    output_schema: ::wfhost_guest::__private::schema_of_output::<#output>,
+                    run: |#context: ::wfhost_guest::Context, __input: &str| {
                         #measured
-                        let input = ::wfhost_guest::__private::parse::<#input>(input)?;
+                        let __input = ::wfhost_guest::__private::parse::<#input>(__input)?;
                         #call
-                    }
-                    ::wfhost_guest::Step {
-                        name: #name,
-                        docs: #docs,
-                        input_schema: ::wfhost_guest::__private::schema_of_input::<#input>,
-                        output_schema: ::wfhost_guest::__private::schema_of_output::<#output>,
-                        run,
-                    }
+                    },
                 };
             }
         }
     }
 
-    fn measured(&self) -> TokenStream {
+    /// The context's name, and the start of its clock where the function asks for it.
+    fn context(&self) -> (TokenStream, TokenStream) {
         match self.context {
-            Some(_) => quote! { let context = context.measured(); },
-            None => quote! { let _ = context; },
+            Some(_) => (quote! { __context }, quote! { let __context = __context.measured(); }),
+            None => (quote! { _ }, TokenStream::new()),
         }
     }
 
     fn call(&self, ident: &Ident) -> TokenStream {
         let context = match self.context {
-            Some(ContextBy::Reference(ty)) => quote_spanned! { ty.span()=> , &context },
-            Some(ContextBy::Value(ty)) => quote_spanned! { ty.span()=> , context },
+            Some(ContextBy::Reference(ty)) => quote_spanned! { ty.span()=> , &__context },
+            Some(ContextBy::Value(ty)) => quote_spanned! { ty.span()=> , __context },
             None => TokenStream::new(),
         };
-        let call = quote! { #ident(input #context) };
+        let call = quote! { #ident(__input #context) };
         match self.output {
             Output::Plain(ty) => quote_spanned! { ty.span()=>
                 ::wfhost_guest::__private::answer::<#ty>(&#call)
@@ -149,13 +154,19 @@ impl<'f> Step<'f> {
 
 fn refuse_qualifiers(signature: &Signature) -> Result<()> {
     if let Some(token) = &signature.asyncness {
-        return Err(Error::new_spanned(token, "a step is not `async`: it has its sandbox to itself and may block"));
+        return Err(Error::new_spanned(
+            token,
+            "a step is not `async`: it has its sandbox to itself and may block",
+        ));
     }
     if let Some(token) = &signature.unsafety {
         return Err(Error::new_spanned(token, "a step is not `unsafe`: its caller is the host"));
     }
     if let Some(abi) = &signature.abi {
-        return Err(Error::new_spanned(abi, "a step is a Rust function; `#[step]` makes it callable from outside"));
+        return Err(Error::new_spanned(
+            abi,
+            "a step is a Rust function; `#[step]` makes it callable from outside",
+        ));
     }
     if !signature.generics.params.is_empty() {
         return Err(Error::new_spanned(
@@ -164,7 +175,10 @@ fn refuse_qualifiers(signature: &Signature) -> Result<()> {
         ));
     }
     if let Some(clause) = &signature.generics.where_clause {
-        return Err(Error::new_spanned(clause, "a step is not generic: its schemas come from its types"));
+        return Err(Error::new_spanned(
+            clause,
+            "a step is not generic: its schemas come from its types",
+        ));
     }
     Ok(())
 }
@@ -180,9 +194,14 @@ fn parameters(signature: &Signature) -> Result<(&Type, Option<&Type>)> {
     for parameter in &signature.inputs {
         match parameter {
             FnArg::Receiver(receiver) => {
-                return Err(Error::new_spanned(receiver, "a step is a plain function, not a method"));
+                return Err(Error::new_spanned(
+                    receiver,
+                    "a step is a plain function, not a method",
+                ));
             }
-            FnArg::Typed(typed) if types.len() == 2 => return Err(Error::new_spanned(typed, PARAMETERS)),
+            FnArg::Typed(typed) if types.len() == 2 => {
+                return Err(Error::new_spanned(typed, PARAMETERS));
+            }
             FnArg::Typed(typed) => types.push(&*typed.ty),
         }
     }
@@ -199,7 +218,9 @@ fn owned_input(input: &Type) -> Result<&Type> {
             reference,
             "a step owns its input: take the type without `&` (`String` for `&str`)",
         )),
-        Type::ImplTrait(some) => Err(Error::new_spanned(some, "name the type of the input: its schema comes from it")),
+        Type::ImplTrait(some) => {
+            Err(Error::new_spanned(some, "name the type of the input: its schema comes from it"))
+        }
         _ => Ok(input),
     }
 }
@@ -207,7 +228,9 @@ fn owned_input(input: &Type) -> Result<&Type> {
 fn context_by(context: &Type) -> Result<ContextBy<'_>> {
     match context {
         Type::Reference(reference) => match &reference.mutability {
-            Some(token) => Err(Error::new_spanned(token, "the context is taken as `&Context` or `Context`")),
+            Some(token) => {
+                Err(Error::new_spanned(token, "the context is taken as `&Context` or `Context`"))
+            }
             None => Ok(ContextBy::Reference(context)),
         },
         _ => Ok(ContextBy::Value(context)),
@@ -222,12 +245,14 @@ fn output(signature: &Signature) -> Result<Output<'_>> {
             "a step gives an answer: add its type (`-> ()` if there is nothing to say)",
         )),
         ReturnType::Type(_, ty) => match &**ty {
-            Type::ImplTrait(some) => {
-                Err(Error::new_spanned(some, "name the type of the answer: its schema comes from it"))
-            }
-            Type::Reference(reference) => {
-                Err(Error::new_spanned(reference, "a step gives its answer away: return the type without `&`"))
-            }
+            Type::ImplTrait(some) => Err(Error::new_spanned(
+                some,
+                "name the type of the answer: its schema comes from it",
+            )),
+            Type::Reference(reference) => Err(Error::new_spanned(
+                reference,
+                "a step gives its answer away: return the type without `&`",
+            )),
             ty if is_result(ty) => Ok(Output::Fallible(ty)),
             ty => Ok(Output::Plain(ty)),
         },
@@ -237,7 +262,9 @@ fn output(signature: &Signature) -> Result<Output<'_>> {
 /// Whether the type is called `Result`, with any path. Its error type is the compiler's to check.
 fn is_result(ty: &Type) -> bool {
     match ty {
-        Type::Path(path) => path.path.segments.last().is_some_and(|segment| segment.ident == "Result"),
+        Type::Path(path) => {
+            path.path.segments.last().is_some_and(|segment| segment.ident == "Result")
+        }
         Type::Paren(inner) => is_result(&inner.elem),
         Type::Group(inner) => is_result(&inner.elem),
         _ => false,
@@ -247,7 +274,8 @@ fn is_result(ty: &Type) -> bool {
 /// The name from the attribute, else from the function.
 fn name(arguments: TokenStream, ident: &Ident) -> Result<LitStr> {
     let given = if arguments.is_empty() { None } else { Some(name_argument(arguments)?) };
-    let name = given.unwrap_or_else(|| LitStr::new(&ident.unraw().to_string().replace('_', "-"), ident.span()));
+    let name = given
+        .unwrap_or_else(|| LitStr::new(&ident.unraw().to_string().replace('_', "-"), ident.span()));
     if !is_kebab(&name.value()) {
         return Err(Error::new(
             name.span(),
@@ -290,9 +318,15 @@ fn docs(attributes: &[Attribute]) -> String {
     let mut lines = Vec::new();
     for attribute in attributes {
         let Meta::NameValue(pair) = &attribute.meta else { continue };
-        let Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = &pair.value else { continue };
+        let Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = &pair.value else {
+            continue;
+        };
         if pair.path.is_ident("doc") {
-            lines.extend(text.value().lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned()));
+            lines.extend(
+                text.value()
+                    .split('\n')
+                    .map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned()),
+            );
         }
     }
     lines.join("\n").trim().to_owned()
