@@ -1,6 +1,26 @@
 //! Messages between coordinator, workers and clients, and the links that carry them.
 //!
-//! One file names zmq. Wire types are turned into domain types at the border.
+//! One file, `socket.rs`, names zmq. A link belongs to one thread; a [`Waker`] is how other
+//! threads reach that thread. Nothing here decides anything: links encode, decode, bound and carry.
 
 pub mod client;
+mod client_link;
+mod clock;
+pub mod codec;
+mod control;
+mod endpoint;
+mod error;
 pub mod message;
+mod server_link;
+mod socket;
+mod waker;
+mod worker_link;
+
+pub use client_link::ClientLink;
+pub use codec::{DecodeError, EncodeError};
+pub use endpoint::Endpoint;
+pub use error::{Error, SendError};
+pub use server_link::{ClientId, ServerEvent, ServerLink, ServerOptions};
+pub use socket::{Hub, has_curve};
+pub use waker::Waker;
+pub use worker_link::{WorkerEvent, WorkerLink};

@@ -11,6 +11,9 @@ use wfhost_workflow::{
 /// Rises with every change that an older peer could not read.
 pub const PROTOCOL: u16 = 1;
 
+/// The code of the failure with which a worker ends an attempt that it was told to stop.
+pub const CANCELLED: &str = "cancelled";
+
 /// From a worker to its coordinator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -28,7 +31,8 @@ pub enum FromWorker {
     },
     /// Alive.
     Heartbeat,
-    /// An attempt is over; gives its slot back.
+    /// An attempt is over; gives its slot back. Sent exactly once for each attempt that was
+    /// dispatched on this connection, whatever happens to the attempt.
     Ended {
         /// Which attempt.
         attempt: AttemptId,
@@ -80,9 +84,12 @@ pub enum ToWorker {
         /// Names both versions, where that is why.
         reason: String,
     },
-    /// Run this attempt.
+    /// Run this attempt. Never more at once than the worker announced slots: what is above is
+    /// answered with a failure of kind `host`.
     Dispatch(Box<Dispatch>),
-    /// Stop this attempt if it is still running; no answer is needed.
+    /// Stop this attempt. When it has really stopped, the worker sends `Ended` with a failure of
+    /// kind `host` and code [`CANCELLED`] (or the result, if that was faster): only then is the
+    /// slot free. An attempt that is not running has already been answered.
     Cancel {
         /// Which attempt.
         attempt: AttemptId,
@@ -93,7 +100,7 @@ pub enum ToWorker {
         digest: Digest,
         /// From which byte.
         offset: u64,
-        /// The content's whole length; 0 where it is not known here.
+        /// The content's whole length; 0 where the content is not known here.
         total: u64,
         /// The bytes.
         #[serde(with = "serde_bytes")]
@@ -103,6 +110,9 @@ pub enum ToWorker {
     Heartbeat,
     /// Finish what is running, take no more, leave.
     Drain,
+    /// Say `Hello` again: the connection is not known here, because it is a new one of a worker
+    /// that was cut off, or because the coordinator was restarted.
+    Identify,
 }
 
 /// Everything that a worker needs to run one attempt.

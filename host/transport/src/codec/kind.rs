@@ -1,0 +1,168 @@
+//! What a frame carries, and how long it may be.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{CHUNK_BYTES, CLIENT_FRAME_BYTES_MAX, WORKER_FRAME_BYTES_MAX};
+use crate::client::{Answer, Request};
+use crate::message::{FromWorker, ToWorker};
+
+/// What a frame carries: its second byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// [`FromWorker::Hello`].
+    Hello = 1,
+    /// [`FromWorker::Heartbeat`].
+    WorkerHeartbeat = 2,
+    /// [`FromWorker::Ended`].
+    Ended = 3,
+    /// [`FromWorker::Log`].
+    Log = 4,
+    /// [`FromWorker::Progress`].
+    Progress = 5,
+    /// [`FromWorker::Fetch`].
+    Fetch = 6,
+    /// [`FromWorker::Draining`].
+    Draining = 7,
+    /// [`FromWorker::Goodbye`].
+    Goodbye = 8,
+    /// [`ToWorker::Welcome`].
+    Welcome = 33,
+    /// [`ToWorker::Refused`].
+    Refused = 34,
+    /// [`ToWorker::Dispatch`].
+    Dispatch = 35,
+    /// [`ToWorker::Cancel`].
+    Cancel = 36,
+    /// [`ToWorker::Chunk`].
+    Chunk = 37,
+    /// [`ToWorker::Heartbeat`].
+    Heartbeat = 38,
+    /// [`ToWorker::Drain`].
+    Drain = 39,
+    /// [`ToWorker::Identify`].
+    Identify = 40,
+    /// [`Request::Start`].
+    Start = 65,
+    /// Any other [`Request`].
+    Request = 66,
+    /// An [`Answer`].
+    Answer = 97,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 19] = [
+        Self::Hello,
+        Self::WorkerHeartbeat,
+        Self::Ended,
+        Self::Log,
+        Self::Progress,
+        Self::Fetch,
+        Self::Draining,
+        Self::Goodbye,
+        Self::Welcome,
+        Self::Refused,
+        Self::Dispatch,
+        Self::Cancel,
+        Self::Chunk,
+        Self::Heartbeat,
+        Self::Drain,
+        Self::Identify,
+        Self::Start,
+        Self::Request,
+        Self::Answer,
+    ];
+
+    /// The kind with this byte.
+    #[must_use]
+    pub fn of_byte(byte: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == byte)
+    }
+
+    /// The longest frame of this kind, header included.
+    #[must_use]
+    pub const fn bytes_max(self) -> usize {
+        match self {
+            // An output of up to 16 MiB, and what the step wrote to the key-value store.
+            Self::Ended => WORKER_FRAME_BYTES_MAX,
+            // 64 KiB of input; the key-value store (1 MiB unless configured) is the rest.
+            Self::Dispatch => 8 << 20,
+            Self::Hello | Self::Log => 1 << 20,
+            Self::Chunk => CHUNK_BYTES as usize + (4 << 10),
+            Self::Progress | Self::Refused | Self::Request => 64 << 10,
+            Self::WorkerHeartbeat
+            | Self::Fetch
+            | Self::Draining
+            | Self::Goodbye
+            | Self::Welcome
+            | Self::Cancel
+            | Self::Heartbeat
+            | Self::Drain
+            | Self::Identify => 4 << 10,
+            // A run's input, and a run's output.
+            Self::Start | Self::Answer => CLIENT_FRAME_BYTES_MAX,
+        }
+    }
+}
+
+/// What can be put into a frame.
+pub trait Framed: Serialize + DeserializeOwned {
+    /// The kind of the frame that carries it.
+    fn kind(&self) -> Kind;
+}
+
+impl Framed for FromWorker {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Hello { .. } => Kind::Hello,
+            Self::Heartbeat => Kind::WorkerHeartbeat,
+            Self::Ended { .. } => Kind::Ended,
+            Self::Log { .. } => Kind::Log,
+            Self::Progress { .. } => Kind::Progress,
+            Self::Fetch { .. } => Kind::Fetch,
+            Self::Draining => Kind::Draining,
+            Self::Goodbye => Kind::Goodbye,
+        }
+    }
+}
+
+impl Framed for ToWorker {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Welcome { .. } => Kind::Welcome,
+            Self::Refused { .. } => Kind::Refused,
+            Self::Dispatch(_) => Kind::Dispatch,
+            Self::Cancel { .. } => Kind::Cancel,
+            Self::Chunk { .. } => Kind::Chunk,
+            Self::Heartbeat => Kind::Heartbeat,
+            Self::Drain => Kind::Drain,
+            Self::Identify => Kind::Identify,
+        }
+    }
+}
+
+impl Framed for Request {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Start(_) => Kind::Start,
+            Self::Resume { .. }
+            | Self::Cancel { .. }
+            | Self::List { .. }
+            | Self::Find { .. }
+            | Self::Show { .. }
+            | Self::Events { .. }
+            | Self::Logs { .. }
+            | Self::Output { .. }
+            | Self::Remove { .. }
+            | Self::Await { .. }
+            | Self::Watch { .. } => Kind::Request,
+        }
+    }
+}
+
+impl Framed for Answer {
+    fn kind(&self) -> Kind {
+        Kind::Answer
+    }
+}

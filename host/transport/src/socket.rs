@@ -1,0 +1,298 @@
+//! The only file that names zmq: sockets with the settings that every link relies on.
+//!
+//! - A socket belongs to one thread. All sockets of a process come from one [`Hub`].
+//! - Queues: zmq queues messages without a word, up to a number per connection. The numbers below
+//!   only bound memory; what keeps queues short is that a coordinator sends a worker no more than
+//!   it has slots for. A full queue is an error at the sender ([`SendError::Full`]), never a silent
+//!   loss: a router is mandatory, and nothing here blocks in `send`.
+//! - Lingering is off: what has not left when a link is dropped is lost.
+//! - A router names a connection itself; a peer that wants to choose its name is not listened to,
+//!   so nobody can step into somebody else's place.
+
+use std::io;
+use std::ops::Deref;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::{Endpoint, Error, SendError};
+
+/// All links of a process share one hub; `inproc` endpoints are names within it.
+///
+/// Dropping the last handle waits until all links that came from it are dropped.
+#[derive(Clone, Default)]
+pub struct Hub {
+    context: zmq::Context,
+}
+
+impl Hub {
+    /// A new hub. One a process.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hub")
+    }
+}
+
+/// Whether the libzmq in use can encrypt; without that, TCP is refused.
+#[must_use]
+pub fn has_curve() -> bool {
+    zmq::has("curve") == Some(true)
+}
+
+/// What a socket may hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Messages that wait to be sent, per connection.
+    pub(crate) send_queue: i32,
+    /// Messages that wait to be read, per connection.
+    pub(crate) receive_queue: i32,
+    /// A longer frame ends the connection (not over `inproc`, where the decoder refuses it).
+    pub(crate) frame_bytes_max: usize,
+}
+
+/// One connection of a router, by the name that the router gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Peer(pub(crate) u32);
+
+impl Peer {
+    /// A name made by libzmq: a zero byte and four more.
+    fn parse(name: &[u8]) -> Option<Self> {
+        let &[0, a, b, c, d] = name else { return None };
+        Some(Self(u32::from_be_bytes([a, b, c, d])))
+    }
+
+    const fn name(self) -> [u8; 5] {
+        let [a, b, c, d] = self.0.to_be_bytes();
+        [0, a, b, c, d]
+    }
+}
+
+/// A received frame.
+pub(crate) struct Frame {
+    message: zmq::Message,
+    /// There was exactly one frame.
+    pub(crate) alone: bool,
+}
+
+impl Deref for Frame {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.message
+    }
+}
+
+/// Frames above this are handed over without a copy.
+const COPY_BYTES_MAX: usize = 64 << 10;
+
+/// Hands `frame` over; an emptied or smaller buffer is left behind.
+fn message_of(frame: &mut Vec<u8>) -> zmq::Message {
+    if frame.len() <= COPY_BYTES_MAX {
+        zmq::Message::from(&frame[..])
+    } else {
+        zmq::Message::from(std::mem::take(frame))
+    }
+}
+
+fn send_error(error: zmq::Error) -> SendError {
+    match error {
+        zmq::Error::EAGAIN => SendError::Full,
+        zmq::Error::EHOSTUNREACH => SendError::Gone,
+        other => SendError::System(other.into()),
+    }
+}
+
+fn make(hub: &Hub, kind: zmq::SocketType, bounds: Bounds) -> Result<zmq::Socket, Error> {
+    let set = || {
+        let socket = hub.context.socket(kind)?;
+        socket.set_linger(0)?;
+        socket.set_sndhwm(bounds.send_queue)?;
+        socket.set_rcvhwm(bounds.receive_queue)?;
+        socket.set_maxmsgsize(i64::try_from(bounds.frame_bytes_max).unwrap_or(i64::MAX))?;
+        // A stranger who connects and says nothing holds a descriptor no longer than this.
+        socket.set_handshake_ivl(2000)?;
+        Ok(socket)
+    };
+    set().map_err(|source: zmq::Error| Error::system("make a socket", source))
+}
+
+/// Answers many peers.
+pub(crate) struct Router {
+    socket: zmq::Socket,
+}
+
+impl Router {
+    pub(crate) fn bind(hub: &Hub, endpoint: &Endpoint, bounds: Bounds) -> Result<Self, Error> {
+        let socket = make(hub, zmq::ROUTER, bounds)?;
+        let bound = socket.set_router_mandatory(true).and_then(|()| socket.bind(&endpoint.to_string()));
+        bound.map_err(|source| Error::Bind { endpoint: endpoint.to_string(), source: source.into() })?;
+        Ok(Self { socket })
+    }
+
+    /// Never blocks. `None`: nothing is there.
+    pub(crate) fn receive(&self) -> Result<Option<(Peer, Frame)>, Error> {
+        loop {
+            let Some(name) = receive(&self.socket)? else { return Ok(None) };
+            if name.alone {
+                continue;
+            }
+            let Some(frame) = receive(&self.socket)? else { return Ok(None) };
+            let mut more = !frame.alone;
+            while more {
+                more = receive(&self.socket)?.is_some_and(|part| !part.alone);
+            }
+            if let Some(peer) = Peer::parse(&name) {
+                return Ok(Some((peer, frame)));
+            }
+        }
+    }
+
+    /// Never blocks.
+    pub(crate) fn send(&self, peer: Peer, frame: &mut Vec<u8>) -> Result<(), SendError> {
+        let flags = zmq::DONTWAIT;
+        self.socket.send(&peer.name()[..], flags | zmq::SNDMORE).map_err(send_error)?;
+        self.socket.send(message_of(frame), flags).map_err(send_error)
+    }
+}
+
+/// Speaks with one router.
+pub(crate) struct Dealer {
+    socket: zmq::Socket,
+}
+
+impl Dealer {
+    /// Returns at once, also if nobody listens yet.
+    pub(crate) fn connect(hub: &Hub, endpoint: &Endpoint, bounds: Bounds) -> Result<Self, Error> {
+        let dealer = Self { socket: make(hub, zmq::DEALER, bounds)? };
+        dealer.connect_to(endpoint)?;
+        Ok(dealer)
+    }
+
+    /// As [`Self::connect`], but it never connects a second time: when the connection ends or
+    /// cannot be made, [`Loss::happened`] says so.
+    pub(crate) fn connect_once(
+        hub: &Hub,
+        endpoint: &Endpoint,
+        bounds: Bounds,
+    ) -> Result<(Self, Loss), Error> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let dealer = Self { socket: make(hub, zmq::DEALER, bounds)? };
+        let name = format!("inproc://loss-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let watch = || {
+            dealer.socket.set_reconnect_ivl(-1)?;
+            let events = zmq::SocketEvent::DISCONNECTED.to_raw()
+                | zmq::SocketEvent::CLOSED.to_raw()
+                | zmq::SocketEvent::CONNECT_RETRIED.to_raw();
+            dealer.socket.monitor(&name, i32::from(events))?;
+            let watcher = hub.context.socket(zmq::PAIR)?;
+            watcher.set_linger(0)?;
+            watcher.connect(&name)?;
+            Ok(Loss { socket: watcher })
+        };
+        let loss = watch().map_err(|source: zmq::Error| Error::system("watch a socket", source))?;
+        dealer.connect_to(endpoint)?;
+        Ok((dealer, loss))
+    }
+
+    fn connect_to(&self, endpoint: &Endpoint) -> Result<(), Error> {
+        let connected = self.socket.connect(&endpoint.to_string());
+        connected.map_err(|source| Error::Connect {
+            endpoint: endpoint.to_string(),
+            source: source.into(),
+        })
+    }
+
+    /// Never blocks. `None`: nothing is there.
+    pub(crate) fn receive(&self) -> Result<Option<Frame>, Error> {
+        let Some(mut frame) = receive(&self.socket)? else { return Ok(None) };
+        let mut more = !frame.alone;
+        while more {
+            more = receive(&self.socket)?.is_some_and(|part| !part.alone);
+            frame.alone = false;
+        }
+        Ok(Some(frame))
+    }
+
+    /// Never blocks. Over `inproc` a link whose other end is gone is always [`SendError::Full`].
+    pub(crate) fn send(&self, frame: &mut Vec<u8>) -> Result<(), SendError> {
+        self.socket.send(message_of(frame), zmq::DONTWAIT).map_err(send_error)
+    }
+}
+
+/// Tells that the connection of a [`Dealer`] is lost.
+pub(crate) struct Loss {
+    socket: zmq::Socket,
+}
+
+impl Loss {
+    pub(crate) fn happened(&self) -> Result<bool, Error> {
+        Ok(receive(&self.socket)?.is_some())
+    }
+}
+
+fn receive(socket: &zmq::Socket) -> Result<Option<Frame>, Error> {
+    let mut message = zmq::Message::new();
+    loop {
+        match socket.recv(&mut message, zmq::DONTWAIT) {
+            Ok(()) => {
+                let alone = !message.get_more();
+                return Ok(Some(Frame { message, alone }));
+            }
+            Err(zmq::Error::EAGAIN) => return Ok(None),
+            Err(zmq::Error::EINTR) => {}
+            Err(source) => return Err(Error::system("receive", source)),
+        }
+    }
+}
+
+/// Something that can be waited for.
+pub(crate) trait Wait {
+    fn item(&self) -> zmq::PollItem<'_>;
+}
+
+impl Wait for Router {
+    fn item(&self) -> zmq::PollItem<'_> {
+        self.socket.as_poll_item(zmq::POLLIN)
+    }
+}
+
+impl Wait for Dealer {
+    fn item(&self) -> zmq::PollItem<'_> {
+        self.socket.as_poll_item(zmq::POLLIN)
+    }
+}
+
+impl Wait for Loss {
+    fn item(&self) -> zmq::PollItem<'_> {
+        self.socket.as_poll_item(zmq::POLLIN)
+    }
+}
+
+/// Waits until one of `sockets` or `descriptor` can be read; returns early after a signal.
+/// Says whether `descriptor` can be read.
+pub(crate) fn wait<'a>(
+    sockets: impl IntoIterator<Item = &'a dyn Wait>,
+    descriptor: Option<BorrowedFd<'_>>,
+    timeout: Option<Duration>,
+) -> Result<bool, Error> {
+    let mut items: Vec<zmq::PollItem<'a>> = Vec::with_capacity(4);
+    if let Some(descriptor) = descriptor {
+        items.push(zmq::PollItem::from_fd(descriptor.as_raw_fd(), zmq::POLLIN));
+    }
+    items.extend(sockets.into_iter().map(Wait::item));
+    // Rounded up: a wait that ends too early would be repeated with nothing left.
+    let timeout_ms = timeout.map_or(-1, |timeout| {
+        i64::try_from(timeout.as_micros().div_ceil(1000)).unwrap_or(i64::MAX)
+    });
+    match zmq::poll(&mut items, timeout_ms) {
+        Ok(_) => Ok(descriptor.is_some() && items.first().is_some_and(zmq::PollItem::is_readable)),
+        Err(zmq::Error::EINTR) => Ok(false),
+        Err(source) => Err(Error::System { doing: "wait for messages", source: io::Error::from(source) }),
+    }
+}

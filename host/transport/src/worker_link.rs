@@ -1,0 +1,108 @@
+//! A worker's end: one dealer.
+
+use std::time::Duration;
+
+use crate::codec::{self, DecodeError, WORKER_FRAME_BYTES_MAX};
+use crate::message::{FromWorker, ToWorker};
+use crate::socket::{Bounds, Dealer, Wait, wait};
+use crate::waker::Bell;
+use crate::{Endpoint, Error, Hub, SendError, Waker};
+
+const BOUNDS: Bounds =
+    Bounds { send_queue: 1024, receive_queue: 4096, frame_bytes_max: WORKER_FRAME_BYTES_MAX };
+
+/// Per `poll`, so that results are sent while messages arrive.
+const EVENTS_MAX: usize = 256;
+
+/// What a [`WorkerLink`] has received.
+#[derive(Debug)]
+pub enum WorkerEvent {
+    /// The coordinator said something.
+    Message(ToWorker),
+    /// The coordinator sent what is no message for this program.
+    BadMessage(DecodeError),
+    /// Somebody called [`Waker::wake`].
+    Woken,
+}
+
+/// A worker's link to its coordinator; lives on the worker's thread.
+pub struct WorkerLink {
+    dealer: Dealer,
+    bell: Bell,
+    frame: Vec<u8>,
+    inproc: bool,
+}
+
+impl WorkerLink {
+    /// Connects. Returns at once, also if nobody listens yet: what is sent waits.
+    ///
+    /// # Errors
+    /// If the address is not one.
+    pub fn connect(hub: &Hub, endpoint: &Endpoint) -> Result<(Self, Waker), Error> {
+        let (bell, waker) = Bell::new()?;
+        let dealer = Dealer::connect(hub, endpoint, BOUNDS)?;
+        Ok((Self { dealer, bell, frame: Vec::new(), inproc: endpoint.is_inproc() }, waker))
+    }
+
+    /// Whether the coordinator is in this process: then its silence is no cut cable.
+    #[must_use]
+    pub const fn is_inproc(&self) -> bool {
+        self.inproc
+    }
+
+    /// Adds what is there to `events`; if there is nothing, waits until there is, at most
+    /// `timeout` (`None`: for ever). May return early with nothing. Bounded per call.
+    ///
+    /// # Errors
+    /// Only if the operating system or libzmq refuses what should work: the link is then useless.
+    pub fn poll(
+        &mut self,
+        timeout: Option<Duration>,
+        events: &mut Vec<WorkerEvent>,
+    ) -> Result<(), Error> {
+        let before = events.len();
+        self.drain(events)?;
+        if events.len() > before || timeout == Some(Duration::ZERO) {
+            return Ok(());
+        }
+        if self.bell.before_wait() {
+            let sockets = [&self.dealer as &dyn Wait];
+            let rung = wait(sockets, Some(self.bell.descriptor()), timeout);
+            self.bell.after_wait(matches!(rung, Ok(true)));
+            rung?;
+        }
+        self.drain(events)
+    }
+
+    /// Sends to the coordinator; never blocks.
+    ///
+    /// # Errors
+    /// [`SendError::Full`] if the coordinator does not read, or if it is in this process and gone:
+    /// try again, or give up after a while.
+    pub fn send(&mut self, message: &FromWorker) -> Result<(), SendError> {
+        codec::encode(message, &mut self.frame)?;
+        self.dealer.send(&mut self.frame)
+    }
+
+    fn drain(&mut self, events: &mut Vec<WorkerEvent>) -> Result<(), Error> {
+        for _ in 0..EVENTS_MAX {
+            let Some(frame) = self.dealer.receive()? else { break };
+            let message =
+                if frame.alone { codec::decode(&frame) } else { Err(DecodeError::Parts) };
+            events.push(match message {
+                Ok(message) => WorkerEvent::Message(message),
+                Err(error) => WorkerEvent::BadMessage(error),
+            });
+        }
+        if self.bell.take() {
+            events.push(WorkerEvent::Woken);
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for WorkerLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WorkerLink").field("inproc", &self.inproc).finish_non_exhaustive()
+    }
+}
