@@ -1,0 +1,136 @@
+//! The mark: how far the store had come, kept outside of it, so that a store that has lost
+//! its end is noticed.
+//!
+//! Written after the commits that it tells of are durable, and not synced itself: it may lag
+//! behind the store and never leads. Two slots are written in turn, so that a torn write
+//! leaves the other.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::{Durability, Error, files};
+
+const MAGIC: &[u8; 8] = b"wfmark1\n";
+const SLOT_BYTES: usize = 32;
+/// Slots lie in different sectors.
+const SLOT_DISTANCE: u64 = 4096;
+
+/// How far the store had come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Progress {
+    /// How many batches it had taken.
+    pub(crate) batches: u64,
+    /// How many runs it had.
+    pub(crate) runs: u64,
+}
+
+/// The mark file, open.
+#[derive(Debug)]
+pub(crate) struct Mark {
+    path: PathBuf,
+    file: File,
+}
+
+/// What the mark file says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// There is no such file.
+    Missing,
+    /// No slot can be read.
+    Unreadable,
+    /// The newest slot.
+    Progress(Progress),
+}
+
+/// Reads the mark without changing anything.
+pub(crate) fn read(path: &Path) -> Result<Found, Error> {
+    let Some(bytes) = files::read(path)? else {
+        return Ok(Found::Missing);
+    };
+    let slots = [0, SLOT_DISTANCE as usize];
+    let newest = slots
+        .into_iter()
+        .filter_map(|at| bytes.get(at..)?.first_chunk::<SLOT_BYTES>())
+        .filter_map(parse)
+        .max();
+    Ok(newest.map_or(Found::Unreadable, Found::Progress))
+}
+
+impl Mark {
+    /// Opens the mark for writing; a new one says `progress` and is durable when this returns.
+    pub(crate) fn open(
+        path: PathBuf,
+        progress: Progress,
+        durability: Durability,
+    ) -> Result<Self, Error> {
+        let is_new = !path.exists();
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|source| Error::io("open", &path, source))?;
+        let mark = Self { path, file };
+        if is_new {
+            mark.write(progress)?;
+            if durability == Durability::Sync {
+                mark.file.sync_all().map_err(|source| Error::io("sync", &mark.path, source))?;
+            }
+            if let Some(folder) = mark.path.parent() {
+                files::sync_folder(folder, durability)?;
+            }
+        }
+        Ok(mark)
+    }
+
+    /// Says that the store has come to `progress`; call it only when that is durable.
+    pub(crate) fn write(&self, progress: Progress) -> Result<(), Error> {
+        let at = (progress.batches % 2) * SLOT_DISTANCE;
+        self.file
+            .write_all_at(&slot(progress), at)
+            .map_err(|source| Error::io("write", &self.path, source))
+    }
+}
+
+fn slot(progress: Progress) -> [u8; SLOT_BYTES] {
+    let mut slot = [0; SLOT_BYTES];
+    slot[..8].copy_from_slice(MAGIC);
+    slot[8..16].copy_from_slice(&progress.batches.to_le_bytes());
+    slot[16..24].copy_from_slice(&progress.runs.to_le_bytes());
+    let crc = crc32fast::hash(&slot[..24]);
+    slot[24..28].copy_from_slice(&crc.to_le_bytes());
+    slot
+}
+
+fn parse(slot: &[u8; SLOT_BYTES]) -> Option<Progress> {
+    let number = |at: usize| {
+        slot[at..].first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes))
+    };
+    let crc = slot[24..].first_chunk::<4>().map(|bytes| u32::from_le_bytes(*bytes))?;
+    let whole = slot.starts_with(MAGIC) && crc32fast::hash(&slot[..24]) == crc;
+    whole.then_some(Progress { batches: number(8)?, runs: number(16)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_whole_slot_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mark");
+        assert_eq!(read(&path).unwrap(), Found::Missing);
+        let progress = |batches| Progress { batches, runs: 3 };
+        let mark = Mark::open(path.clone(), progress(7), Durability::Sync).unwrap();
+        assert_eq!(read(&path).unwrap(), Found::Progress(progress(7)));
+        mark.write(progress(8)).unwrap();
+        assert_eq!(read(&path).unwrap(), Found::Progress(progress(8)));
+        // A torn write of the newest leaves the one before.
+        mark.file.write_all_at(&[0xff], 20).unwrap();
+        assert_eq!(read(&path).unwrap(), Found::Progress(progress(7)));
+        mark.file.set_len(10).unwrap();
+        assert_eq!(read(&path).unwrap(), Found::Unreadable);
+    }
+}
