@@ -4,7 +4,20 @@
 //! for is a list of positions. Made only by [`Definition::parse`], so it is always valid:
 //! needs name earlier positions, expressions name ancestors only.
 
+mod contracts;
+mod file;
+mod order;
+mod problem;
+mod read;
+mod steps;
+mod yaml;
+
 use std::collections::BTreeSet;
+
+pub(crate) use problem::did_you_mean;
+pub use problem::{Problem, Problems, render};
+pub(crate) use read::Reader;
+pub(crate) use yaml::{Node, NodeValue, Span};
 
 use crate::expression::Template;
 use crate::{DirMode, DurationMs, FailureKind, Limits, Name, StepId};
@@ -24,6 +37,38 @@ pub struct Definition {
     pub steps: Vec<Step>,
     /// The run's result.
     pub output: Template,
+}
+
+impl Definition {
+    /// Reads a workflow file.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, at most a hundred problems.
+    pub fn parse(source: &str) -> Result<Self, Problems> {
+        file::parse(source)
+    }
+
+    /// The step of this name.
+    #[must_use]
+    pub fn step_named(&self, name: &str) -> Option<StepId> {
+        let position = self.steps.iter().position(|step| *step.name == *name)?;
+        u32::try_from(position).ok().map(StepId)
+    }
+
+    /// Whether any of its expressions is heavy, see [`Template::is_heavy`].
+    #[must_use]
+    pub fn is_heavy(&self) -> bool {
+        let of_step = |step: &Step| {
+            step.gates.iter().any(Template::is_heavy)
+                || match &step.kind {
+                    StepKind::Call(call) => call.with.is_heavy(),
+                    StepKind::Map(map) => map.items.is_heavy() || map.call.with.is_heavy(),
+                    StepKind::Set(value) => value.is_heavy(),
+                    StepKind::Parallel(_) => false,
+                }
+        };
+        self.output.is_heavy() || self.steps.iter().any(of_step)
+    }
 }
 
 /// A plugin as a workflow names it.
@@ -132,6 +177,8 @@ pub struct Call {
     pub with: Template,
     /// Where the file names the function.
     pub at: Location,
+    /// Where the file gives the input.
+    pub with_at: Location,
 }
 
 /// One call for each item of a list.

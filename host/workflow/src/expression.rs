@@ -1,8 +1,51 @@
 //! Values with `${ … }` in them: compiled when a definition is read, evaluated when a step starts.
 //!
-//! CEL has no unbounded loops; its cost is bounded here, before anything is evaluated.
+//! Plain paths such as `input.folder` are cut out of the JSON text. Anything else is CEL, read
+//! by the crate `cel` and evaluated here: in the order of the text, so that a second evaluation
+//! gives the same bytes, and within a cost that is estimated before and counted throughout.
+
+mod access;
+mod compile;
+mod cost;
+mod evaluate;
+mod evaluation;
+mod functions;
+mod lookup;
+mod lower;
+mod node;
+mod operators;
+mod template;
+mod token;
+mod value;
+
+pub(crate) use compile::{Compiler, Names, ROOTS, Reference, is_reserved};
+pub use template::Template;
 
 use crate::{Json, Name, RunId, StepId};
+
+/// Bytes of one expression: what fits on a screen.
+pub const EXPRESSION_BYTES_MAX: usize = 4 << 10;
+
+/// Nesting of one expression, also of chains such as `1 + 1 + …`: bounds every recursion over it.
+pub const EXPRESSION_DEPTH_MAX: usize = 64;
+
+/// Expressions of one definition: five for each of 20,000 steps.
+pub const EXPRESSIONS_MAX: usize = 100_000;
+
+/// Nodes evaluated by one evaluation of an expression: half a second at most.
+pub const COST_MAX: u64 = 10_000_000;
+
+/// Bytes of JSON that one evaluation may turn into trees, which take up to 16 times as much.
+pub const TREE_BYTES_MAX: usize = 16 << 20;
+
+/// Bytes that one evaluation may build, kept or not.
+pub const BUILT_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes of the JSON text of a result: as much as a step's input may have by default.
+pub const RESULT_BYTES_MAX: usize = 64 << 20;
+
+/// Items of a `map`: each is a task that is held in memory.
+pub const ITEMS_MAX: usize = 100_000;
 
 /// What an expression sees.
 #[derive(Clone, Copy)]
@@ -41,24 +84,64 @@ pub trait StepOutputs {
     fn output(&self, step: StepId) -> Option<Json>;
 }
 
-/// A JSON value some of whose strings are expressions, compiled.
-#[derive(Debug, Clone)]
-pub struct Template {}
-
-/// Why an evaluation gave nothing.
+/// Why an evaluation gave nothing. Messages may quote values: neutralise them before a terminal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-}
-
-impl Template {
-    /// Evaluates all expressions.
-    pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Json, Error> { unimplemented!() }
-    /// Evaluates to a boolean (a `when`).
-    pub fn evaluate_bool(&self, scope: &Scope<'_>) -> Result<bool, Error> { unimplemented!() }
-    /// Evaluates to a list, item by item (a `map`), at most `items_max`.
-    pub fn evaluate_list(&self, scope: &Scope<'_>) -> Result<Vec<Json>, Error> { unimplemented!() }
-    /// Evaluates what does not name the item, once for all items of a `map`; scope.item is ignored.
-    pub fn bind(&self, scope: &Scope<'_>) -> Result<Template, Error> { unimplemented!() }
-    /// Whether evaluating it may take long enough to be done off the event loop: it holds a CEL expression with a comprehension or anything but a plain path or literal
-    pub fn is_heavy(&self) -> bool { false }
+    /// A path leads to nothing.
+    #[error("{message}")]
+    Missing {
+        /// The path and what was there instead.
+        message: String,
+    },
+    /// An operation that its operands do not allow, such as a division by zero.
+    #[error("`{expression}`: {message}")]
+    Failed {
+        /// The expression, cut to a line.
+        expression: String,
+        /// What cannot be done.
+        message: String,
+    },
+    /// Refused before it was evaluated, or stopped when the estimate proved too low.
+    #[error("`{expression}` would take {estimate} operations, more than {limit}")]
+    TooCostly {
+        /// The expression, cut to a line.
+        expression: String,
+        /// Operations, as estimated or as counted.
+        estimate: u64,
+        /// [`COST_MAX`].
+        limit: u64,
+    },
+    /// A value, or what was built on the way to it, is too large.
+    #[error("{what} has more than {limit} bytes")]
+    TooLarge {
+        /// What is too large.
+        what: String,
+        /// The bound that it is over.
+        limit: usize,
+    },
+    /// A `map` over too long a list.
+    #[error("the list has {count} items, more than {limit}")]
+    TooManyItems {
+        /// The list's length.
+        count: usize,
+        /// [`ITEMS_MAX`].
+        limit: usize,
+    },
+    /// The result is nested deeper than JSON readers accept.
+    #[error("the value is nested more than {limit} deep")]
+    TooDeep {
+        /// What JSON readers accept.
+        limit: usize,
+    },
+    /// A `when` that gave something else than true or false, a `map` without a list, or a list or
+    /// mapping inside a text.
+    #[error("`{expression}` must be {wanted}, not {found}")]
+    WrongType {
+        /// The expression, cut to a line.
+        expression: String,
+        /// "true or false", "a list", "text".
+        wanted: &'static str,
+        /// "a number", …
+        found: &'static str,
+    },
 }

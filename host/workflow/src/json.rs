@@ -9,6 +9,36 @@ use std::sync::Arc;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// Nested lists and objects of one value: deeper text is refused by `serde_json` when it is
+/// read as a tree.
+pub(crate) const DEPTH_MAX: usize = 127;
+
+/// The nesting of valid JSON text, by one pass over its bytes.
+pub(crate) fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'"' => loop {
+                match bytes.next() {
+                    Some(b'"') | None => break,
+                    Some(b'\\') => {
+                        bytes.next();
+                    }
+                    Some(_) => {}
+                }
+            },
+            _ => {}
+        }
+    }
+    deepest
+}
+
 /// One JSON value, shared and immutable.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Json(Arc<str>);
@@ -20,13 +50,16 @@ impl Json {
         Self(Arc::from("null"))
     }
 
-    /// Checks that `text` is one JSON value (depth at most 128) and keeps it as it is.
+    /// Checks that `text` is one JSON value (depth at most 127) and keeps it as it is.
     ///
     /// # Errors
     /// The parser's message with line and column.
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
-        // `RawValue` alone skips the depth check.
         serde_json::from_str::<serde::de::IgnoredAny>(text)?;
+        // Skipping a value does not bound its depth as reading it does.
+        if depth(text) > DEPTH_MAX {
+            return Err(serde_json::Error::custom(format!("nested more than {DEPTH_MAX} deep")));
+        }
         Ok(Self(Arc::from(text.trim())))
     }
 

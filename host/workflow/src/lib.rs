@@ -10,9 +10,11 @@ mod failure;
 mod grants;
 mod ids;
 mod json;
+pub mod parameters;
 pub mod placement;
 pub mod run;
 mod sabotage;
+pub mod schema;
 mod time;
 
 pub use contract::Contract;
@@ -23,8 +25,5 @@ pub use ids::{
     Attempt, AttemptId, Digest, InvalidId, Name, Revision, RunId, StepId, TaskId, WorkerId,
 };
 pub use json::Json;
+pub use schema::{Schema, SchemaError};
 pub use time::{DurationMs, MonotonicMs, TimestampMs};
-
-/// JSON Schema, compiled. (replaced by the definition work)
-#[derive(Debug)]
-pub struct Schema {}

@@ -1,0 +1,217 @@
+//! What is wrong with a workflow file, for people: where, what, and what to write instead.
+
+use std::fmt;
+
+use super::Location;
+
+/// Problems kept of one file: more are counted only, so that a hostile file cannot make a
+/// report of unbounded size.
+pub(crate) const PROBLEMS_MAX: usize = 100;
+
+/// Characters of a source line that a report shows; longer lines are cut around the place.
+const SHOWN_LINE_CHARS_MAX: usize = 160;
+
+/// Characters of a message or hint: file contents are quoted in them.
+const MESSAGE_CHARS_MAX: usize = 600;
+
+/// One thing that is wrong with a workflow file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where it begins.
+    pub at: Location,
+    /// Characters that it covers on that line; at least 1.
+    pub length: u32,
+    /// A fragment in lower case, without the place.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    /// A problem that covers one character and has no hint.
+    pub(crate) fn new(at: Location, message: impl Into<String>) -> Self {
+        Self { at, length: 1, message: cut(message.into()), hint: None }
+    }
+
+    /// The same with a hint, if there is one.
+    pub(crate) fn hinted(mut self, hint: Option<String>) -> Self {
+        self.hint = hint.map(cut);
+        self
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{} {}", self.at.line, self.at.column, self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, ": {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// All that is wrong with a workflow file, in the order of the file. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{} in the workflow", count(.found.len() + .left_out))]
+pub struct Problems {
+    found: Vec<Problem>,
+    left_out: usize,
+}
+
+impl Problems {
+    /// For a reader that gave nothing and said nothing: a mistake of its own.
+    pub(super) fn unknown() -> Self {
+        let at = Location { line: 1, column: 1 };
+        Self { found: vec![Problem::new(at, "the file could not be read")], left_out: 0 }
+    }
+
+    /// The first hundred.
+    #[must_use]
+    pub fn found(&self) -> &[Problem] {
+        &self.found
+    }
+
+    /// How many more there are.
+    #[must_use]
+    pub const fn left_out(&self) -> usize {
+        self.left_out
+    }
+
+    /// A report in plain text: each problem with its line of `source` and a mark below it.
+    /// Ends with a line break. Control characters of the file are replaced.
+    #[must_use]
+    pub fn render(&self, file_name: &str, source: &str) -> String {
+        let lines: Vec<&str> = source.lines().collect();
+        let mut report = String::new();
+        for problem in &self.found {
+            render_one(&mut report, problem, file_name, &lines);
+        }
+        if self.left_out > 0 {
+            report.push_str(&format!("and {} more\n", self.left_out));
+        }
+        report
+    }
+}
+
+/// Renders problems that were found after reading, such as those of contracts.
+#[must_use]
+pub fn render(problems: &[Problem], file_name: &str, source: &str) -> String {
+    let mut sink = Sink::default();
+    for problem in problems {
+        sink.add(problem.clone());
+    }
+    sink.into_problems().map_or_else(String::new, |problems| problems.render(file_name, source))
+}
+
+fn count(problems: usize) -> String {
+    if problems == 1 { "1 problem".to_owned() } else { format!("{problems} problems") }
+}
+
+fn render_one(report: &mut String, problem: &Problem, file_name: &str, lines: &[&str]) {
+    let Location { line, column } = problem.at;
+    report.push_str(&format!("{file_name}:{line}:{column}: {}\n", printable(&problem.message)));
+    if let Some(text) = lines.get((line as usize).saturating_sub(1)) {
+        let (shown, offset) = cut_around(text, column as usize);
+        let length = (problem.length.max(1) as usize)
+            .min(shown.chars().count().saturating_sub(offset).max(1));
+        let number = line.to_string();
+        let margin = " ".repeat(number.len());
+        report.push_str(&format!("{number} | {shown}\n"));
+        report.push_str(&format!("{margin} | {}{}\n", " ".repeat(offset), "^".repeat(length)));
+    }
+    if let Some(hint) = &problem.hint {
+        report.push_str(&format!("  hint: {}\n", printable(hint)));
+    }
+}
+
+/// The part of a line around a column, and where in it the column is, both in characters.
+fn cut_around(line: &str, column: usize) -> (String, usize) {
+    let position = column.saturating_sub(1);
+    let start =
+        if position < SHOWN_LINE_CHARS_MAX { 0 } else { position - SHOWN_LINE_CHARS_MAX / 2 };
+    let shown: String = line.chars().skip(start).take(SHOWN_LINE_CHARS_MAX).collect();
+    (printable(&shown), position - start)
+}
+
+/// Replaces what a terminal would obey, one character by one so that columns stay.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\t' => ' ',
+            c if c.is_control() || is_reordering(c) => '\u{fffd}',
+            c => c,
+        })
+        .collect()
+}
+
+/// Characters that change the order in which a terminal shows the rest of the line.
+fn is_reordering(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn cut(text: String) -> String {
+    match text.char_indices().nth(MESSAGE_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// Where the parts of the reader put what they find.
+#[derive(Debug, Default)]
+pub(crate) struct Sink {
+    found: Vec<Problem>,
+    left_out: usize,
+}
+
+impl Sink {
+    pub(crate) fn add(&mut self, problem: Problem) {
+        // Twice the number that is shown, so that sorting by place still has the first ones.
+        if self.found.len() < PROBLEMS_MAX * 2 {
+            self.found.push(problem);
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// `None` if nothing was found.
+    pub(crate) fn into_problems(mut self) -> Option<Problems> {
+        self.found.sort_by(|a, b| (a.at, &a.message).cmp(&(b.at, &b.message)));
+        self.found.dedup();
+        let cut = self.found.len().saturating_sub(PROBLEMS_MAX);
+        self.found.truncate(PROBLEMS_MAX);
+        let left_out = self.left_out + cut;
+        (!self.found.is_empty()).then_some(Problems { found: self.found, left_out })
+    }
+}
+
+/// "did you mean `x`?" for the most similar of `known`, if one is similar enough.
+pub(crate) fn did_you_mean<'a>(
+    written: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    nearest(written, known).map(|name| format!("did you mean `{name}`?"))
+}
+
+/// Names longer than this are not compared: the comparison takes their lengths' product.
+const COMPARED_CHARS_MAX: usize = 64;
+
+/// Names that are compared at most: a file with 20,000 steps may have as many mistakes.
+const COMPARED_NAMES_MAX: usize = 2_000;
+
+fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if written.len() > COMPARED_CHARS_MAX {
+        return None;
+    }
+    known
+        .into_iter()
+        .take(COMPARED_NAMES_MAX)
+        .filter(|name| name.len() <= COMPARED_CHARS_MAX)
+        .map(|name| (strsim::damerau_levenshtein(written, name), name))
+        .filter(|(distance, name)| *distance <= 1 + name.chars().count().min(written.len()) / 4)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
