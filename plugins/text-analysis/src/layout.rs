@@ -12,6 +12,8 @@ use crate::{
 mod lines;
 mod shape;
 
+pub(crate) use shape::{is_caps, is_title_case};
+
 use lines::Line;
 
 /// What a block is.
@@ -51,7 +53,8 @@ impl Layout {
     pub fn of(text: &str) -> Self {
         let lines = lines::lines(text);
         let body_indent = shape::body_indent(&lines);
-        let mut reader = Reader { layout: Self::default(), body_indent, known: shape::vocabulary(&lines) };
+        let mut reader =
+            Reader { layout: Self::default(), body_indent, known: shape::vocabulary(&lines) };
         for group in lines.split(Line::is_blank).filter(|group| !group.is_empty()) {
             reader.group(group);
         }
@@ -143,8 +146,11 @@ impl Reader {
 
     /// A file in which everything looks like a heading is a file of short lines: they are its text.
     fn finish(mut self) -> Layout {
-        let has_prose =
-            self.layout.blocks.iter().any(|b| matches!(b.kind, BlockKind::Paragraph | BlockKind::Item));
+        let has_prose = self
+            .layout
+            .blocks
+            .iter()
+            .any(|b| matches!(b.kind, BlockKind::Paragraph | BlockKind::Item));
         if !has_prose {
             for block in &mut self.layout.blocks {
                 if block.kind == BlockKind::Heading {
@@ -186,18 +192,22 @@ mod tests {
                 (Paragraph, "All of this text is plain prose. It goes on."),
             ],
         );
-        check("# One #\nIt is.\n\nTWO\n\nIt is.\n", &[
-            (Heading, "One"),
-            (Paragraph, "It is."),
-            (Heading, "TWO"),
-            (Paragraph, "It is."),
-        ]);
-        check("Three here\n==========\nIt is.\n", &[(Heading, "Three here"), (Paragraph, "It is.")]);
-        check("  0. Definitions.\n\n  It is.\n", &[(Heading, "Definitions."), (Paragraph, "It is.")]);
-        check("2. Grant of Licence. You may do it.\n", &[
-            (Heading, "Grant of Licence."),
-            (Item, "You may do it."),
-        ]);
+        check(
+            "# One #\nIt is.\n\nTWO\n\nIt is.\n",
+            &[(Heading, "One"), (Paragraph, "It is."), (Heading, "TWO"), (Paragraph, "It is.")],
+        );
+        check(
+            "Three here\n==========\nIt is.\n",
+            &[(Heading, "Three here"), (Paragraph, "It is.")],
+        );
+        check(
+            "  0. Definitions.\n\n  It is.\n",
+            &[(Heading, "Definitions."), (Paragraph, "It is.")],
+        );
+        check(
+            "2. Grant of Licence. You may do it.\n",
+            &[(Heading, "Grant of Licence."), (Item, "You may do it.")],
+        );
     }
 
     #[test]
@@ -218,14 +228,14 @@ mod tests {
 
     #[test]
     fn a_wrapped_number_or_initial_is_no_marker() {
-        check("The total was in the end\n17. That is a lot.\n", &[(
-            Paragraph,
-            "The total was in the end 17. That is a lot.",
-        )]);
-        check("It was signed by John\nF. Kennedy in person.\n", &[(
-            Paragraph,
-            "It was signed by John F. Kennedy in person.",
-        )]);
+        check(
+            "The total was in the end\n17. That is a lot.\n",
+            &[(Paragraph, "The total was in the end 17. That is a lot.")],
+        );
+        check(
+            "It was signed by John\nF. Kennedy in person.\n",
+            &[(Paragraph, "It was signed by John F. Kennedy in person.")],
+        );
     }
 
     #[test]
@@ -238,38 +248,44 @@ mod tests {
                 (Paragraph, "Everyone is permitted to copy it."),
             ],
         );
-        check("Copyright also means other laws.\n", &[(Paragraph, "Copyright also means other laws.")]);
-        check("See this:\n\n<https://example.org/a>\n", &[
-            (Paragraph, "See this:"),
-            (Notice, "https://example.org/a"),
-        ]);
+        check(
+            "Copyright also means other laws.\n",
+            &[(Paragraph, "Copyright also means other laws.")],
+        );
+        check(
+            "See this:\n\n<https://example.org/a>\n",
+            &[(Paragraph, "See this:"), (Notice, "https://example.org/a")],
+        );
     }
 
     #[test]
     fn what_is_no_language_is_dropped() {
         check("---\ntitle: x\n---\nProse is here.\n", &[(Paragraph, "Prose is here.")]);
-        check("Before it.\n\n```rust\nfn main() {}\n```\n\nAfter it.\n", &[
-            (Paragraph, "Before it."),
-            (Paragraph, "After it."),
-        ]);
-        check("Before it.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n<!-- no\n\nno -->\nAfter it.\n", &[
-            (Paragraph, "Before it."),
-            (Paragraph, "After it."),
-        ]);
-        check("It is:\n\n    if (x == 0) { return y[1]; }\n    z += f(x, &y);\n", &[(Paragraph, "It is:")]);
+        check(
+            "Before it.\n\n```rust\nfn main() {}\n```\n\nAfter it.\n",
+            &[(Paragraph, "Before it."), (Paragraph, "After it.")],
+        );
+        check(
+            "Before it.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n<!-- no\n\nno -->\nAfter it.\n",
+            &[(Paragraph, "Before it."), (Paragraph, "After it.")],
+        );
+        check(
+            "It is:\n\n    if (x == 0) { return y[1]; }\n    z += f(x, &y);\n",
+            &[(Paragraph, "It is:")],
+        );
         check("-----\n*****\n12345\n", &[]);
     }
 
     #[test]
     fn a_word_broken_at_the_line_end_is_mended() {
-        check("We like infor-\nmation. Yes, information.\n", &[(
-            Paragraph,
-            "We like information. Yes, information.",
-        )]);
-        check("It is royalty-\nfree, with no royalty and free.\n", &[(
-            Paragraph,
-            "It is royalty-free, with no royalty and free.",
-        )]);
+        check(
+            "We like infor-\nmation. Yes, information.\n",
+            &[(Paragraph, "We like information. Yes, information.")],
+        );
+        check(
+            "It is royalty-\nfree, with no royalty and free.\n",
+            &[(Paragraph, "It is royalty-free, with no royalty and free.")],
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Inline markup: Markdown and HTML marks are taken out of a line of text, what they mark stays.
 
+use crate::document::head;
+
 /// Text without its marks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Markup {
@@ -26,10 +28,57 @@ const ENTITIES: &[(&str, &str)] = &[
 ];
 
 const TAGS: &[&str] = &[
-    "a", "abbr", "b", "blockquote", "body", "br", "center", "code", "dd", "del", "details", "div",
-    "dl", "dt", "em", "font", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "ins", "kbd",
-    "li", "ol", "p", "picture", "pre", "q", "s", "small", "source", "span", "strong", "sub",
-    "summary", "sup", "table", "tbody", "td", "th", "thead", "tr", "tt", "u", "ul", "var",
+    "a",
+    "abbr",
+    "b",
+    "blockquote",
+    "body",
+    "br",
+    "center",
+    "code",
+    "dd",
+    "del",
+    "details",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "font",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "i",
+    "img",
+    "ins",
+    "kbd",
+    "li",
+    "ol",
+    "p",
+    "picture",
+    "pre",
+    "q",
+    "s",
+    "small",
+    "source",
+    "span",
+    "strong",
+    "sub",
+    "summary",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "th",
+    "thead",
+    "tr",
+    "tt",
+    "u",
+    "ul",
+    "var",
 ];
 
 /// Takes the marks out of `line`.
@@ -81,9 +130,10 @@ fn escape(rest: &str, out: &mut Markup) -> usize {
 /// A span of code keeps its content; two ticks may also be TeX's opening quotation mark.
 fn tick(rest: &str, out: &mut Markup) -> usize {
     let ticks = rest.len() - rest.trim_start_matches('`').len();
+    let opens = out.text.chars().next_back().is_none_or(|c| c.is_whitespace() || c == '(');
     if ticks == 2 {
         out.text.push('"');
-    } else if ticks == 1 && !rest[1..].contains('`') {
+    } else if ticks == 1 && opens && !rest[1..].contains('`') {
         out.text.push('\'');
     }
     ticks
@@ -104,8 +154,9 @@ fn link(rest: &str, out: &mut Markup) -> usize {
         return end;
     }
     // `[text][name]`: the name is no text.
-    let Some(close) = rest.find(']') else { return 0 };
-    let Some(after) = rest[close + 1..].strip_prefix('[') else { return 0 };
+    let window = head(rest, 4_096);
+    let Some(close) = window.find(']') else { return 0 };
+    let Some(after) = window[close + 1..].strip_prefix('[') else { return 0 };
     let Some(name) = after.find(']') else { return 0 };
     out.text.push_str(&strip_inner(&rest[1..close]));
     close + 2 + name + 1
@@ -124,8 +175,9 @@ fn bracketed(rest: &str, at: usize) -> Option<(&str, &str, usize)> {
     let open = rest.get(at..).filter(|r| r.starts_with('['))?;
     // Nothing of a link is far away; a bound keeps hostile text linear.
     let window = head(open, 4_096);
-    let middle = window.find("](")?;
-    if window[1..middle].contains('\n') || window[1..middle].contains(']') && !window.starts_with("[![") {
+    let is_badge = window.starts_with("[![");
+    let middle = if is_badge { window.find(")](")? + 1 } else { window.find("](")? };
+    if window[1..middle].contains(']') && !is_badge {
         return None;
     }
     let target_start = middle + 2;
@@ -135,20 +187,15 @@ fn bracketed(rest: &str, at: usize) -> Option<(&str, &str, usize)> {
     Some((&window[1..middle], address, at + target_start + length + 1))
 }
 
-fn head(text: &str, bytes: usize) -> &str {
-    let mut end = bytes.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
-}
-
 /// `<https://…>` keeps its address, a known tag goes, anything else stays.
 fn angle(rest: &str, out: &mut Markup) -> usize {
     let window = head(rest, LINK_BYTES_MAX);
     let Some(close) = window.find('>') else { return 0 };
     let inside = &window[1..close];
-    if inside.starts_with("http://") || inside.starts_with("https://") || inside.starts_with("mailto:") {
+    if inside.starts_with("http://")
+        || inside.starts_with("https://")
+        || inside.starts_with("mailto:")
+    {
         out.text.push_str(inside.trim_start_matches("mailto:"));
         return close + 1;
     }
@@ -185,7 +232,7 @@ fn emphasis(rest: &str, mark: char, out: &mut Markup) -> usize {
     run
 }
 
-/// One space between words, none before closing marks.
+/// One space between words.
 fn tidy(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for part in text.split_whitespace() {
@@ -211,12 +258,20 @@ mod tests {
     fn marks_go_and_what_they_mark_stays() {
         check("**Bold** and *light* and __more__ ~~gone~~.", "Bold and light and more gone.", &[]);
         check("call `run()` now", "call run() now", &[]);
-        check("see [the *docs*](https://a.example/x \"T\") here", "see the docs here", &["https://a.example/x"]);
+        check(
+            "see [the *docs*](https://a.example/x \"T\") here",
+            "see the docs here",
+            &["https://a.example/x"],
+        );
         check("see [the docs][docs] here", "see the docs here", &[]);
         check("![logo](a.png) Name", "Name", &[]);
-        check("[![badge](b.svg)](https://ci.example) Name", "](https://ci.example) Name", &["b.svg"]);
+        check("[![badge](b.svg)](https://ci.example) Name", "Name", &["https://ci.example"]);
         check("a<br/>b &amp; c &copy;", "a b & c ©", &[]);
-        check("at <https://a.example/> or <me@a.example>", "at https://a.example/ or <me@a.example>", &[]);
+        check(
+            "at <https://a.example/> or <me@a.example>",
+            "at https://a.example/ or <me@a.example>",
+            &[],
+        );
     }
 
     #[test]

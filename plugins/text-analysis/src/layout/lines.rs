@@ -26,7 +26,8 @@ impl<'a> Line<'a> {
     }
 
     fn of(raw: &'a str) -> Self {
-        let text = raw.trim_matches(|c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}');
+        let text =
+            raw.trim_matches(|c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}');
         let lead = raw.len() - raw.trim_start().len();
         let mut indent = 0_usize;
         for c in raw[..lead].chars() {
@@ -39,7 +40,11 @@ impl<'a> Line<'a> {
 /// The lines of `text`: fenced code, tables, comments and front matter are left out, rules
 /// become blank lines, quotation marks of mail and Markdown are taken off.
 pub(super) fn lines(text: &str) -> Vec<Line<'_>> {
-    let raw: Vec<&str> = text.split(['\n', '\r', '\u{c}', '\u{2028}', '\u{2029}']).collect();
+    let ends = ['\r', '\u{c}', '\u{2028}', '\u{2029}'];
+    let raw: Vec<&str> = text
+        .split('\n')
+        .flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split(ends))
+        .collect();
     let mut found: Vec<Line<'_>> = Vec::new();
     let mut fence: Option<&str> = None;
     let mut in_comment = false;
@@ -84,7 +89,8 @@ fn front_matter(raw: &[&str]) -> usize {
     if raw.first().map(|line| line.trim_end()) != Some("---") {
         return 0;
     }
-    let end = raw.iter().skip(1).take(FRONT_MATTER_LINES_MAX).position(|line| line.trim_end() == "---");
+    let end =
+        raw.iter().skip(1).take(FRONT_MATTER_LINES_MAX).position(|line| line.trim_end() == "---");
     end.map_or(0, |at| at + 2)
 }
 
@@ -117,7 +123,8 @@ fn marked_heading<'a>(line: &Line<'a>) -> Option<Line<'a>> {
 
 /// A line of at least three punctuation marks of one or two kinds, spaces apart.
 fn is_rule(text: &str) -> bool {
-    text.chars().all(|c| matches!(c, '-' | '=' | '*' | '_' | '~' | '+' | '#' | '.' | ' ' | '—' | '–'))
+    text.chars()
+        .all(|c| matches!(c, '-' | '=' | '*' | '_' | '~' | '+' | '#' | '.' | ' ' | '—' | '–'))
         && text.chars().filter(|c| *c != ' ').count() >= 3
 }
 
@@ -140,5 +147,7 @@ fn underline(found: &mut [Line<'_>], rule: &str) {
 /// `[name]: https://…`, the target of a Markdown link.
 fn is_reference(text: &str) -> bool {
     text.starts_with('[')
-        && text.split_once("]:").is_some_and(|(_, rest)| rest.trim_start().starts_with(['h', '/', '.', '#', '<']))
+        && text
+            .split_once("]:")
+            .is_some_and(|(_, rest)| rest.trim_start().starts_with(['h', '/', '.', '#', '<']))
 }

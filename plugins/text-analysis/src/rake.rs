@@ -1,0 +1,262 @@
+//! Key phrases by RAKE: Rose, Engel, Cramer and Cowley, *Automatic Keyword Extraction from
+//! Individual Documents* (2010).
+//!
+//! A candidate is a run of words between function words and punctuation. A word's score is its
+//! degree (the lengths of the candidates it is in, summed) over its frequency, a candidate's
+//! the sum of its words'. Three departures, since the paper is about abstracts and these are
+//! whole documents: words are counted by stem; the score is weighed by `ln(1 + occurrences)`, so
+//! that what is said once does not win by its length; and of two phrases of which one contains
+//! the other only the better one is kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    round,
+    sentences::Sentence,
+    words::{self, Word, stop},
+};
+
+/// Longer candidates count for their words' scores, but are not given: they are clauses.
+const PHRASE_WORDS_MAX: usize = 4;
+/// In a text of at least this many words a phrase has to occur twice to be one.
+const LONG_TEXT_WORDS: usize = 300;
+/// Shorter words are no key phrase on their own.
+const LONE_WORD_CHARS_MIN: usize = 4;
+
+/// A phrase that tells what a text is about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Phrase {
+    /// As it is written most often.
+    pub text: String,
+    /// The stems of its words: what tells whether two documents share it.
+    pub key: String,
+    /// How often it stands in the text, plural and singular taken together.
+    pub count: usize,
+    /// Its RAKE score weighed by `ln(1 + count)`.
+    pub score: f64,
+}
+
+/// The best `keep` key phrases, best first.
+#[must_use]
+pub fn phrases(sentences: &[Sentence], keep: usize) -> Vec<Phrase> {
+    let mut candidates = Candidates::default();
+    for sentence in sentences {
+        candidates.read(sentence);
+    }
+    candidates.best(keep)
+}
+
+#[derive(Default)]
+struct Candidates {
+    /// By the stems of their words.
+    by_key: BTreeMap<Vec<String>, Surfaces>,
+    degrees: BTreeMap<String, Degree>,
+    words: usize,
+}
+
+/// How a candidate is written, and how often each way.
+#[derive(Default)]
+struct Surfaces {
+    count: usize,
+    written: BTreeMap<String, usize>,
+}
+
+#[derive(Default)]
+struct Degree {
+    frequency: usize,
+    degree: usize,
+}
+
+impl Candidates {
+    fn read(&mut self, sentence: &Sentence) {
+        let words = words::words(&sentence.text);
+        self.words += words.len();
+        let mut run: Vec<(usize, Word<'_>)> = Vec::new();
+        for (at, word) in words.iter().enumerate() {
+            if let Some((_, last)) = run.last()
+                && !is_joint(&sentence.text[last.end()..word.start])
+            {
+                self.take(&mut run, sentence);
+            }
+            if is_content(word) {
+                run.push((at, *word));
+            } else {
+                self.take(&mut run, sentence);
+            }
+        }
+        self.take(&mut run, sentence);
+    }
+
+    fn take(&mut self, run: &mut Vec<(usize, Word<'_>)>, sentence: &Sentence) {
+        if run.is_empty() {
+            return;
+        }
+        let stems: Vec<String> = run.iter().map(|(_, word)| word.stem()).collect();
+        for stem in &stems {
+            let degree = self.degrees.entry(stem.clone()).or_default();
+            degree.frequency += 1;
+            degree.degree += stems.len();
+        }
+        if stems.len() <= PHRASE_WORDS_MAX {
+            let written: Vec<String> =
+                run.iter().map(|&(at, word)| written(word, at == 0, sentence.is_caps)).collect();
+            let surfaces = self.by_key.entry(stems).or_default();
+            surfaces.count += 1;
+            *surfaces.written.entry(written.join(" ")).or_default() += 1;
+        }
+        run.clear();
+    }
+
+    fn best(&self, keep: usize) -> Vec<Phrase> {
+        let count_min = if self.words >= LONG_TEXT_WORDS { 2 } else { 1 };
+        let mut ranked: Vec<(&Vec<String>, &Surfaces, f64)> = self
+            .by_key
+            .iter()
+            .filter(|(key, surfaces)| surfaces.count >= count_min && can_stand(key))
+            .map(|(key, surfaces)| (key, surfaces, self.score(key, surfaces.count)))
+            .collect();
+        // The sort is stable and the map sorted: ties are in alphabetical order.
+        ranked.sort_by(|a, b| b.2.total_cmp(&a.2));
+        let mut kept: Vec<&Vec<String>> = Vec::new();
+        let mut best = Vec::new();
+        for (key, surfaces, score) in ranked {
+            if best.len() >= keep {
+                break;
+            }
+            if kept.iter().any(|other| contains(other, key) || contains(key, other)) {
+                continue;
+            }
+            kept.push(key);
+            best.push(Phrase {
+                text: surfaces.usual(),
+                key: key.join(" "),
+                count: surfaces.count,
+                score,
+            });
+        }
+        best
+    }
+
+    fn score(&self, key: &[String], count: usize) -> f64 {
+        let rake: f64 = key
+            .iter()
+            .filter_map(|stem| self.degrees.get(stem))
+            .map(|word| word.degree as f64 / word.frequency as f64)
+            .sum();
+        round(rake * (1.0 + count as f64).ln(), 4)
+    }
+}
+
+impl Surfaces {
+    /// The most frequent way to write it; of equals the first in order.
+    fn usual(&self) -> String {
+        let mut best: Option<(&String, usize)> = None;
+        for (written, &count) in &self.written {
+            if best.is_none_or(|(_, most)| count > most) {
+                best = Some((written, count));
+            }
+        }
+        best.map_or_else(String::new, |(written, _)| written.clone())
+    }
+}
+
+fn is_joint(between: &str) -> bool {
+    !between.is_empty() && between.chars().all(char::is_whitespace)
+}
+
+fn is_content(word: &Word<'_>) -> bool {
+    word.has_letter() && !word.text.contains('_') && !stop::ends_phrase(&word.folded())
+}
+
+/// A capital letter that only marks a sentence's start, or a text in capitals, says nothing.
+fn written(word: Word<'_>, first: bool, caps: bool) -> String {
+    let bare = word.text.trim_end_matches("'s").trim_end_matches("’s");
+    if caps || (first && !word.is_all_caps()) { bare.to_lowercase() } else { bare.to_owned() }
+}
+
+fn can_stand(key: &[String]) -> bool {
+    let distinct: BTreeSet<&String> = key.iter().collect();
+    let long_enough =
+        key.len() > 1 || key.iter().all(|word| word.chars().count() >= LONE_WORD_CHARS_MIN);
+    distinct.len() == key.len() && long_enough
+}
+
+fn contains(whole: &[String], part: &[String]) -> bool {
+    part.len() <= whole.len() && whole.windows(part.len()).any(|window| window == part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sentences;
+
+    fn of(text: &str, keep: usize) -> Vec<Phrase> {
+        let sentences: Vec<Sentence> = sentences::split(text)
+            .into_iter()
+            .map(|text| Sentence {
+                text: text.to_owned(),
+                block: 0,
+                is_complete: true,
+                is_caps: false,
+                is_title: false,
+            })
+            .collect();
+        phrases(&sentences, keep)
+    }
+
+    #[test]
+    fn scores_by_hand() {
+        // Candidates: deep learning | learning | deep neural network.
+        // deep: frequency 2, degree 2 + 3 = 5. learning: 2, 2 + 1 = 3. neural: 1, 3. network: 1, 3.
+        // deep neural network: 5/2 + 3 + 3 = 8.5; deep learning: 5/2 + 3/2 = 4; learning: 3/2.
+        let found = of("Deep learning is learning with a deep neural network.", 10);
+        let ln2 = 2.0_f64.ln();
+        let expected = [("deep neural network", 8.5), ("deep learning", 4.0)];
+        assert_eq!(found.len(), expected.len());
+        for (phrase, (text, rake)) in found.iter().zip(expected) {
+            assert_eq!(phrase.text, text);
+            assert_eq!(phrase.score, round(rake * ln2, 4));
+        }
+    }
+
+    #[test]
+    fn plurals_are_counted_together_and_written_the_usual_way() {
+        let found = of("A covered work is here. Two covered works, a covered work.", 1);
+        assert_eq!(
+            (found[0].text.as_str(), found[0].key.as_str(), found[0].count),
+            ("covered work", "covered work", 3)
+        );
+    }
+
+    #[test]
+    fn punctuation_and_function_words_part_candidates() {
+        let keys: Vec<String> =
+            of("Red apple, green pear and blue plum.", 9).into_iter().map(|p| p.key).collect();
+        assert_eq!(keys, ["blue plum", "green pear", "red apple"]);
+    }
+
+    #[test]
+    fn a_part_of_a_better_phrase_is_left_out() {
+        let found =
+            of("The public license is the general public license. The general public license.", 9);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].text, "general public license");
+    }
+
+    #[test]
+    fn capitals_stay_unless_they_only_mark_a_start() {
+        let found = of("Free Software Foundation staff. Clean water is good.", 9);
+        let texts: Vec<&str> = found.iter().map(|p| p.text.as_str()).collect();
+        assert_eq!(texts, ["free Software Foundation staff", "clean water", "good"]);
+    }
+
+    #[test]
+    fn nothing_comes_of_nothing() {
+        for text in ["", "the of and", "1 2 3 4", "... !!!", "a b c"] {
+            assert_eq!(of(text, 9), [], "{text:?}");
+        }
+    }
+}
