@@ -136,7 +136,6 @@ macro_rules! steps {
 /// }
 ///
 /// export!(up);
-/// # fn main() {}
 /// ```
 ///
 /// Two steps of one name do not compile:
@@ -146,7 +145,6 @@ macro_rules! steps {
 /// # #[step]
 /// # fn up(text: String) -> String { text }
 /// export!(up, up);
-/// # fn main() {}
 /// ```
 #[macro_export]
 macro_rules! export {

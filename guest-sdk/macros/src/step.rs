@@ -35,7 +35,11 @@ pub(crate) fn try_expand(arguments: TokenStream, item: &TokenStream) -> Result<T
         syn::parse2(item.clone()).map_err(|error| not_a_function(item).unwrap_or(error))?;
     let step = Step::read(arguments, &function)?;
     let generated = step.generate(&function);
-    Ok(quote! { #function #generated })
+    Ok(quote! {
+        #[allow(clippy::needless_pass_by_value, reason = "a step owns its input")]
+        #function
+        #generated
+    })
 }
 
 /// An item that is not a function gets our words; a function with a syntax error gets syn's.
@@ -131,15 +135,16 @@ impl<'f> Step<'f> {
             Some(ContextBy::Value(ty)) => quote_spanned! { ty.span()=> , __context },
             None => TokenStream::new(),
         };
-        let call = quote! { #ident(__input #context) };
-        match self.output {
+        // The answer is bound to a name at the type's place: there a missing trait is reported.
+        let written = match self.output {
             Output::Plain(ty) => quote_spanned! { ty.span()=>
-                ::wfhost_guest::__private::answer::<#ty>(&#call)
+                ::wfhost_guest::__private::answer::<#ty>(&__answer)
             },
             Output::Fallible(ty) => quote_spanned! { ty.span()=>
-                ::wfhost_guest::__private::fallible_answer::<#ty>(#call)
+                ::wfhost_guest::__private::fallible_answer::<#ty>(__answer)
             },
-        }
+        };
+        quote! { let __answer = #ident(__input #context); #written }
     }
 
     fn output_type(&self) -> TokenStream {
@@ -242,7 +247,7 @@ fn output(signature: &Signature) -> Result<Output<'_>> {
         ReturnType::Default => Err(Error::new(
             Span::join(&signature.ident.span(), signature.paren_token.span.close())
                 .unwrap_or_else(|| signature.ident.span()),
-            "a step gives an answer: add its type (`-> ()` if there is nothing to say)",
+            "a step gives an answer: add its type (`-> Result<()>` if all there is to tell is success)",
         )),
         ReturnType::Type(_, ty) => match &**ty {
             Type::ImplTrait(some) => Err(Error::new_spanned(

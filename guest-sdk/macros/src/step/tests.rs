@@ -167,7 +167,7 @@ fn answers() {
     refused(
         "fn greet(input: Input) {}",
         "   ^^^^^^^^^^^^^^^^^^^",
-        "a step gives an answer: add its type (`-> ()` if there is nothing to say)",
+        "a step gives an answer: add its type (`-> Result<()>` if all there is to tell is success)",
     );
     refused(
         "fn greet(input: Input) -> impl Serialize {}",

@@ -1,3 +1,4 @@
+#[allow(clippy::needless_pass_by_value, reason = "a step owns its input")]
 #[cfg(feature = "extra")]
 pub fn r#type(input: (), context: Context) -> wfhost_guest::Result<()> {
     Ok(())
@@ -18,9 +19,10 @@ impl ::wfhost_guest::StepFunction for r#type {
         run: |__context: ::wfhost_guest::Context, __input: &str| {
             let __context = __context.measured();
             let __input = ::wfhost_guest::__private::parse::<()>(__input)?;
+            let __answer = r#type(__input, __context);
             ::wfhost_guest::__private::fallible_answer::<
                 wfhost_guest::Result<()>,
-            >(r#type(__input, __context))
+            >(__answer)
         },
     };
 }

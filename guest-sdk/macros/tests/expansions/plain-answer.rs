@@ -1,3 +1,4 @@
+#[allow(clippy::needless_pass_by_value, reason = "a step owns its input")]
 /// Says hello.
 ///
 /// In *English*.
@@ -16,7 +17,8 @@ impl ::wfhost_guest::StepFunction for greet {
         output_schema: ::wfhost_guest::__private::schema_of_output::<Output>,
         run: |_: ::wfhost_guest::Context, __input: &str| {
             let __input = ::wfhost_guest::__private::parse::<Input>(__input)?;
-            ::wfhost_guest::__private::answer::<Output>(&greet(__input))
+            let __answer = greet(__input);
+            ::wfhost_guest::__private::answer::<Output>(&__answer)
         },
     };
 }

@@ -1,3 +1,4 @@
+#[allow(clippy::needless_pass_by_value, reason = "a step owns its input")]
 pub(crate) fn split_words(
     input: Vec<String>,
     context: &Context,
@@ -18,9 +19,10 @@ impl ::wfhost_guest::StepFunction for split_words {
         run: |__context: ::wfhost_guest::Context, __input: &str| {
             let __context = __context.measured();
             let __input = ::wfhost_guest::__private::parse::<Vec<String>>(__input)?;
+            let __answer = split_words(__input, &__context);
             ::wfhost_guest::__private::fallible_answer::<
                 Result<Vec<Word>, MyError>,
-            >(split_words(__input, &__context))
+            >(__answer)
         },
     };
 }
