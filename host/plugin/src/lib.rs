@@ -1,1 +1,29 @@
-//! 
+//! Runs steps: loads components, holds their sandboxes to what was granted, calls them.
+//!
+//! Deny by default: a guest sees no file, environment variable, argument or network that
+//! it was not granted, and every attempt has a fresh store. Only this crate names
+//! wasmtime, and none of its types leave it.
+
+mod ability;
+#[doc(hidden)]
+pub mod bare;
+mod bindings;
+mod clock;
+mod compile;
+mod describe;
+mod engine;
+mod epoch;
+mod error;
+mod failure;
+pub mod grants;
+mod host;
+mod limits;
+mod manifest;
+mod run;
+mod state;
+
+pub use ability::{LogLevel, StepSink};
+pub use error::Error;
+pub use host::{Fixed, HostOptions, Plugin, PluginHost};
+pub use manifest::{Manifest, ManifestError};
+pub use run::{Completion, Invocation, StepContext};

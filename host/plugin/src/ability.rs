@@ -1,0 +1,36 @@
+//! What the host does for a guest, one file an ability.
+
+pub(crate) mod files;
+pub(crate) mod grant_dirs;
+pub(crate) mod kv;
+pub(crate) mod log;
+pub(crate) mod progress;
+pub(crate) mod stdio;
+pub(crate) mod wasi;
+
+/// Where an attempt's log lines and progress go.
+///
+/// Called from the attempt itself: must be quick and must not block. All texts come from
+/// a guest; their total size is bounded by the attempt's `log_bytes`.
+pub trait StepSink: Send + Sync {
+    /// One log line; `fields` are names and JSON texts.
+    fn log(&self, level: LogLevel, message: String, fields: Vec<(String, String)>);
+
+    /// The newest progress replaces what was reported before; `total` 0 is unknown.
+    fn progress(&self, done: u64, total: u64, message: String);
+}
+
+/// How bad a log line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LogLevel {
+    /// Finest.
+    Trace,
+    /// For the step's author.
+    Debug,
+    /// Normal.
+    Info,
+    /// Worth a look.
+    Warn,
+    /// Wrong.
+    Error,
+}

@@ -1,0 +1,108 @@
+//! What a component says of its steps: asked once, believed only as far as it can be
+//! checked.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use tokio::time::timeout;
+use wfhost_workflow::{Contract, Failure, FailureKind, Json, Limits};
+
+use crate::ability::kv::Kv;
+use crate::ability::{LogLevel, StepSink};
+use crate::bindings::steps::Description;
+use crate::run::instantiate;
+use crate::state::AttemptState;
+use crate::{Plugin, PluginHost, failure};
+
+/// All texts of an answer together.
+const ANSWER_BYTES_MAX: u64 = 4 << 20;
+const STEPS_MAX: usize = 1000;
+const NAME_BYTES_MAX: usize = 128;
+
+impl PluginHost {
+    /// The steps that a plugin offers, in its order. Asked once and kept with the plugin.
+    ///
+    /// # Errors
+    /// If `describe` fails, goes over a limit, or its answer makes no sense.
+    pub async fn contracts(&self, plugin: &Plugin) -> Result<Arc<Vec<Contract>>, Failure> {
+        let contracts = plugin.contracts.get_or_try_init(|| self.describe(plugin)).await?;
+        Ok(Arc::clone(contracts))
+    }
+
+    async fn describe(&self, plugin: &Plugin) -> Result<Arc<Vec<Contract>>, Failure> {
+        let Ok(_slot) = self.inner.slots.acquire().await else {
+            return Err(Failure::new(FailureKind::Host, "closed", "the plugin host is closed"));
+        };
+        let _ticking = self.inner.epochs.enter();
+        let limits = Limits { hostcall_fuel: ANSWER_BYTES_MAX, ..Limits::default() };
+        let wall = self.inner.options.describe_timeout.to_std();
+        let kv = Kv::new(Arc::new(BTreeMap::new()), &limits);
+        let mut state = AttemptState::new(&limits, Arc::new(Nowhere), kv);
+        state.fixed.clone_from(&self.inner.options.fixed);
+        let mut store = self.store(state, &limits, wall);
+        let answer = async {
+            let step = instantiate(plugin, &mut store, &limits, wall).await?;
+            step.wfhost_step_steps()
+                .call_describe(&mut store)
+                .await
+                .map_err(|error| failure::from_call(&error, &limits, wall))
+        };
+        let answer = match timeout(wall, answer).await {
+            Ok(answer) => answer?,
+            Err(_elapsed) => return Err(failure::timed_out(wall)),
+        };
+        Ok(Arc::new(check(answer)?))
+    }
+}
+
+/// Nothing is kept of what a component says while it describes itself.
+struct Nowhere;
+
+impl StepSink for Nowhere {
+    fn log(&self, _level: LogLevel, _message: String, _fields: Vec<(String, String)>) {}
+
+    fn progress(&self, _done: u64, _total: u64, _message: String) {}
+}
+
+fn check(answer: Vec<Description>) -> Result<Vec<Contract>, Failure> {
+    if answer.len() > STEPS_MAX {
+        return Err(lie(format!("it has {} steps of at most {STEPS_MAX}", answer.len())));
+    }
+    let mut names = HashSet::new();
+    for Description { name, .. } in &answer {
+        let fits = !name.is_empty() && name.len() <= NAME_BYTES_MAX;
+        if !fits || name.chars().any(|char| char.is_control() || char.is_whitespace()) {
+            let shown = failure::bounded(name, NAME_BYTES_MAX);
+            return Err(lie(format!(
+                "`{}` is no name for a step (1 to {NAME_BYTES_MAX} bytes, no blanks)",
+                shown.escape_debug()
+            )));
+        }
+        if !names.insert(name.as_str()) {
+            return Err(lie(format!("it names the step `{name}` twice")));
+        }
+    }
+    answer.into_iter().map(contract).collect()
+}
+
+fn contract(description: Description) -> Result<Contract, Failure> {
+    let Description { name, docs, input_schema, output_schema } = description;
+    let schema = |which: &str, text: &str| {
+        let json = Json::parse(text)
+            .map_err(|error| lie(format!("the {which} schema of `{name}` is no JSON: {error}")))?;
+        let is_schema = json.as_str().starts_with('{') || matches!(json.as_str(), "true" | "false");
+        if is_schema {
+            Ok(json)
+        } else {
+            Err(lie(format!("the {which} schema of `{name}` is neither an object nor a boolean")))
+        }
+    };
+    let input_schema = schema("input", &input_schema)?;
+    let output_schema = schema("output", &output_schema)?;
+    Ok(Contract { name, docs, input_schema, output_schema })
+}
+
+fn lie(what: String) -> Failure {
+    let message = format!("the component's description of itself cannot be used: {what}");
+    Failure::new(FailureKind::Permanent, "describe", message)
+}

@@ -1,0 +1,98 @@
+//! The engine's configuration and its pool: the one place that decides about both.
+
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    WasmBacktraceDetails,
+};
+
+use crate::Error;
+
+/// What one component may need of the pool. Python and JavaScript guests are components
+/// of many core modules with large tables.
+const CORE_INSTANCES_PER_COMPONENT: u32 = 128;
+const MEMORIES_PER_COMPONENT: u32 = 8;
+const TABLES_PER_COMPONENT: u32 = 64;
+const INSTANCE_BYTES_MAX: usize = 64 << 20;
+const TABLE_ELEMENTS_MAX: usize = 1 << 20;
+
+/// Kept mapped and cleared by writing zeros when an instance ends, which is cheaper than
+/// giving the pages back as long as a guest touches few of them.
+const MEMORY_KEEP_RESIDENT_BYTES: usize = 128 << 10;
+const TABLE_KEEP_RESIDENT_BYTES: usize = 16 << 10;
+/// Slots whose pages are given back in one go.
+const DECOMMIT_BATCH: usize = 16;
+
+/// Wasm frames; the rest of the stack is for host functions.
+const WASM_STACK_BYTES: usize = 1 << 20;
+const ASYNC_STACK_BYTES: usize = 2 << 20;
+
+/// What a memory may grow to, from the largest that is wanted to the smallest that is
+/// still of use where the address space is short.
+const MEMORY_RESERVATIONS: [u64; 3] = [4 << 30, 1 << 30, 256 << 20];
+
+/// An engine, and how many instances its pool holds at once.
+pub(crate) struct Pooled {
+    pub(crate) engine: Engine,
+    pub(crate) slots: u32,
+}
+
+/// Makes an engine for `slots` instances at once, with smaller memories and then fewer
+/// slots where this process may not reserve enough address space.
+pub(crate) fn pooled(slots: u32) -> Result<Pooled, Error> {
+    let mut slots = slots.max(1);
+    loop {
+        let mut last = String::new();
+        for reservation in MEMORY_RESERVATIONS {
+            match Engine::new(&config(slots, reservation)) {
+                Ok(engine) => return Ok(Pooled { engine, slots }),
+                Err(error) => {
+                    tracing::debug!(slots, reservation, %error, "the pool does not fit");
+                    last = format!("{error:#}");
+                }
+            }
+        }
+        if slots == 1 {
+            return Err(Error::Engine(last));
+        }
+        slots /= 2;
+    }
+}
+
+fn config(slots: u32, reservation: u64) -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .cranelift_opt_level(OptLevel::Speed)
+        .memory_init_cow(true)
+        .memory_reservation(reservation)
+        .max_wasm_stack(WASM_STACK_BYTES)
+        .async_stack_size(ASYNC_STACK_BYTES)
+        // The file and line of a trap come from the guest's own, untrusted debug
+        // sections; names are enough.
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(slots, reservation)));
+    config
+}
+
+fn pool(slots: u32, reservation: u64) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(slots)
+        .total_core_instances(slots.saturating_mul(CORE_INSTANCES_PER_COMPONENT))
+        .total_memories(slots.saturating_mul(MEMORIES_PER_COMPONENT))
+        .total_tables(slots.saturating_mul(TABLES_PER_COMPONENT))
+        .total_stacks(slots)
+        .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
+        .max_memories_per_component(MEMORIES_PER_COMPONENT)
+        .max_memories_per_module(MEMORIES_PER_COMPONENT)
+        .max_tables_per_component(TABLES_PER_COMPONENT)
+        .max_tables_per_module(TABLES_PER_COMPONENT)
+        .max_component_instance_size(INSTANCE_BYTES_MAX)
+        .max_core_instance_size(INSTANCE_BYTES_MAX)
+        .table_elements(TABLE_ELEMENTS_MAX)
+        .max_memory_size(usize::try_from(reservation).unwrap_or(usize::MAX))
+        .linear_memory_keep_resident(MEMORY_KEEP_RESIDENT_BYTES)
+        .table_keep_resident(TABLE_KEEP_RESIDENT_BYTES)
+        .decommit_batch_size(DECOMMIT_BATCH)
+        .pagemap_scan(Enabled::Auto);
+    pool
+}

@@ -1,0 +1,80 @@
+//! The clock tick that makes a running guest look up: one OS thread an engine.
+//!
+//! A thread and not a task, so that it ticks while every async thread is busy in a guest.
+//! It sleeps while no attempt runs and ends with its engine.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use wasmtime::Engine;
+
+use crate::Error;
+
+/// How often a guest yields, so how late a timeout can be.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Starts and stops the tick.
+pub(crate) struct Epochs {
+    shared: Arc<Shared>,
+    thread: Thread,
+}
+
+struct Shared {
+    running: AtomicUsize,
+    stopped: AtomicBool,
+}
+
+impl Epochs {
+    pub(crate) fn start(engine: &Engine) -> Result<Self, Error> {
+        let shared =
+            Arc::new(Shared { running: AtomicUsize::new(0), stopped: AtomicBool::new(false) });
+        let (weak, seen) = (engine.weak(), Arc::clone(&shared));
+        let thread = thread::Builder::new()
+            .name("wfhost-epoch".to_owned())
+            .spawn(move || {
+                while let Some(engine) = weak.upgrade()
+                    && !seen.stopped.load(Ordering::SeqCst)
+                {
+                    engine.increment_epoch();
+                    drop(engine);
+                    if seen.running.load(Ordering::SeqCst) == 0 {
+                        thread::park();
+                    } else {
+                        thread::sleep(TICK);
+                    }
+                }
+            })
+            .map_err(Error::Thread)?
+            .thread()
+            .clone();
+        Ok(Self { shared, thread })
+    }
+
+    /// Keeps the tick going until the guard is dropped.
+    pub(crate) fn enter(&self) -> Ticking<'_> {
+        // The thread reads the count after each tick: the first to enter has to wake it,
+        // and a wake-up that comes too early is kept for its next `park`.
+        if self.shared.running.fetch_add(1, Ordering::SeqCst) == 0 {
+            self.thread.unpark();
+        }
+        Ticking(&self.shared.running)
+    }
+}
+
+impl Drop for Epochs {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::SeqCst);
+        self.thread.unpark();
+    }
+}
+
+/// An attempt is running.
+pub(crate) struct Ticking<'a>(&'a AtomicUsize);
+
+impl Drop for Ticking<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,111 @@
+//! Turns what a call ended with into a [`Failure`]: the guest's fault, a limit, or ours.
+
+use std::time::Duration;
+
+use wasmtime::component::ResourceTableError;
+use wasmtime::{Error, Trap};
+use wasmtime_wasi::I32Exit;
+use wfhost_workflow::{DurationMs, Failure, FailureKind, Limits};
+
+use crate::bindings::steps;
+use crate::limits::OverLimit;
+use crate::state::{HANDLES_MAX, TimedOut};
+
+/// A trap's back-trace in a failure's message; a deep recursion has thousands of frames.
+const TRACE_BYTES_MAX: usize = 4 << 10;
+
+/// Bounds on what a guest may put into a failure.
+const CODE_BYTES_MAX: usize = 128;
+const MESSAGE_BYTES_MAX: usize = 16 << 10;
+
+/// What an attempt that ended by `error` failed with.
+pub(crate) fn from_call(error: &Error, limits: &Limits, timeout: Duration) -> Failure {
+    if let Some(over) = error.downcast_ref::<OverLimit>() {
+        return over.failure();
+    }
+    if error.downcast_ref::<TimedOut>().is_some() {
+        return timed_out(timeout);
+    }
+    if let Some(ResourceTableError::Full) = error.downcast_ref::<ResourceTableError>() {
+        let what = "the step holds too many files, streams and timers at once".to_owned();
+        return OverLimit { setting: "handles", max: HANDLES_MAX as u64, what }.failure();
+    }
+    if let Some(exit) = error.downcast_ref::<I32Exit>() {
+        let message = format!("the step ended itself with exit status {}", exit.0);
+        return Failure::new(FailureKind::Trap, "exit", message);
+    }
+    // wasmtime keeps this error's type to itself; a test holds its text.
+    if error.chain().any(|cause| cause.to_string().contains("fuel allocated for hostcalls")) {
+        let what = "the step handed the host more than that in one call".to_owned();
+        let max = limits.hostcall_fuel;
+        return OverLimit { setting: "hostcall-fuel", max, what }.failure();
+    }
+    let code = match error.downcast_ref::<Trap>() {
+        Some(Trap::StackOverflow) => "stack-overflow",
+        Some(Trap::UnreachableCodeReached) => "unreachable",
+        Some(_) | None => "trap",
+    };
+    Failure::new(FailureKind::Trap, code, bounded(&trace(error), TRACE_BYTES_MAX))
+}
+
+/// The cause first, then the frames: wasmtime puts them the other way round.
+fn trace(error: &Error) -> String {
+    let cause = error.root_cause().to_string();
+    let frames = match error.downcast_ref::<wasmtime::WasmBacktrace>() {
+        Some(frames) if !frames.frames().is_empty() => format!("\n{frames}"),
+        Some(_) | None => String::new(),
+    };
+    format!("{cause}{frames}")
+}
+
+/// The attempt went over its wall clock.
+pub(crate) fn timed_out(timeout: Duration) -> Failure {
+    let timeout = DurationMs(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+    let message = format!("the attempt was stopped at its timeout of {timeout}");
+    Failure::new(FailureKind::Timeout, "timeout", message)
+}
+
+/// The error that a step returned.
+pub(crate) fn from_step(error: steps::Error) -> Failure {
+    let (kind, code, message, after) = match error {
+        steps::Error::Retryable(failure) => {
+            (FailureKind::Retryable, failure.code, failure.message, failure.after_ms)
+        }
+        steps::Error::Permanent(failure) => {
+            (FailureKind::Permanent, failure.code, failure.message, None)
+        }
+        steps::Error::InvalidInput(failure) => {
+            (FailureKind::InvalidInput, failure.code, failure.message, None)
+        }
+    };
+    Failure {
+        kind,
+        code: bounded(&code, CODE_BYTES_MAX),
+        message: bounded(&message, MESSAGE_BYTES_MAX),
+        retry_after: after.map(DurationMs),
+    }
+}
+
+/// At most `max` bytes of `text`, with a mark where it was cut.
+pub(crate) fn bounded(text: &str, max: usize) -> String {
+    if text.len() <= max {
+        return text.to_owned();
+    }
+    let mut end = max;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…", &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        assert_eq!(bounded("aäö", 2), "a…");
+        assert_eq!(bounded("aäö", 3), "aä…");
+        assert_eq!(bounded("aäö", 5), "aäö");
+    }
+}

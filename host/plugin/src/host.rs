@@ -1,0 +1,204 @@
+//! The plugin host: engine, linker, epoch thread, slots, and the components it knows.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{OnceCell, Semaphore};
+use wasmtime::Engine;
+use wasmtime::component::{HasSelf, Linker};
+use wfhost_workflow::{Contract, Digest, DurationMs, TimestampMs};
+
+use crate::Error;
+use crate::ability::files;
+use crate::bindings::{StepPre, kv, log, progress};
+use crate::compile::compile;
+use crate::engine;
+use crate::epoch::Epochs;
+use crate::state::AttemptState;
+
+/// Components kept ready; a compiled one takes from 1 to 40 MB.
+const PLUGINS_MAX: usize = 256;
+
+/// How a host is set up.
+#[derive(Debug, Clone)]
+pub struct HostOptions {
+    /// Attempts at once; more wait for a place.
+    pub slots: u32,
+    /// How long a component's `describe` may take.
+    pub describe_timeout: DurationMs,
+    /// A fixed clock and randomness, so that guests answer the same each time.
+    pub fixed: Option<Fixed>,
+}
+
+impl Default for HostOptions {
+    /// As many slots as processors, real clocks and randomness.
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            slots: u32::try_from(processors).unwrap_or(u32::MAX),
+            describe_timeout: DurationMs::from_secs(10),
+            fixed: None,
+        }
+    }
+}
+
+/// What guests see instead of time and randomness.
+#[derive(Debug, Clone)]
+pub struct Fixed {
+    /// The wall clock, standing still.
+    pub now: TimestampMs,
+    /// What all random numbers are derived from.
+    pub seed: u64,
+}
+
+/// Loads plugins and runs their steps; clones share everything.
+#[derive(Clone)]
+pub struct PluginHost {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) engine: Engine,
+    pub(crate) epochs: Epochs,
+    /// Stands before the pool, in which one instance too many would be an error.
+    pub(crate) slots: Semaphore,
+    pub(crate) options: HostOptions,
+    linker: Linker<AttemptState>,
+    plugins: Mutex<Plugins>,
+}
+
+/// The components that this host knows.
+#[derive(Default)]
+struct Plugins {
+    entries: HashMap<Digest, Entry>,
+    /// Rises with each use: tells which entry was used last.
+    uses: u64,
+}
+
+/// A component that is ready or being compiled, by one task for all who want it.
+#[derive(Default)]
+struct Entry {
+    plugin: Arc<OnceCell<Arc<Plugin>>>,
+    used: u64,
+}
+
+/// A component that is ready to run.
+pub struct Plugin {
+    digest: Digest,
+    pub(crate) pre: StepPre<AttemptState>,
+    pub(crate) contracts: OnceCell<Arc<Vec<Contract>>>,
+}
+
+impl Plugin {
+    /// The content it was loaded from.
+    #[must_use]
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plugin").field("digest", &self.digest).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for PluginHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PluginHost").field("options", &self.inner.options).finish_non_exhaustive()
+    }
+}
+
+impl PluginHost {
+    /// Reserves the pool, smaller than asked for where the address space is short, and
+    /// starts the epoch thread.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] if not even the smallest pool fits, or [`Error::Thread`].
+    pub fn new(options: HostOptions) -> Result<Self, Error> {
+        let pooled = engine::pooled(options.slots)?;
+        if pooled.slots < options.slots {
+            let (asked, got) = (options.slots, pooled.slots);
+            tracing::warn!(asked, got, "fewer slots: the address space is limited (ulimit -v)");
+        }
+        let engine = pooled.engine;
+        let linker = linker(&engine).map_err(|error| Error::Engine(format!("{error:#}")))?;
+        let epochs = Epochs::start(&engine)?;
+        let slots = Semaphore::new(pooled.slots as usize);
+        let plugins = Mutex::default();
+        Ok(Self { inner: Arc::new(Inner { engine, epochs, slots, options, linker, plugins }) })
+    }
+
+    /// The plugin, if it is ready.
+    #[must_use]
+    pub fn loaded(&self, digest: &Digest) -> Option<Arc<Plugin>> {
+        let mut plugins = self.plugins();
+        plugins.uses += 1;
+        let uses = plugins.uses;
+        let entry = plugins.entries.get_mut(digest)?;
+        entry.used = uses;
+        entry.plugin.get().cloned()
+    }
+
+    /// Makes a component, or a core module that carries its WIT, ready to run. Compiles
+    /// off the async threads, and once for all who ask at the same time. Cancel-safe.
+    ///
+    /// # Errors
+    /// If the content is not what `digest` says, or no component with steps.
+    pub async fn load(&self, bytes: Arc<[u8]>, digest: Digest) -> Result<Arc<Plugin>, Error> {
+        if let Some(plugin) = self.loaded(&digest) {
+            return Ok(plugin);
+        }
+        let cell = self.entry(digest);
+        let plugin = cell.get_or_try_init(|| self.compile(bytes, digest)).await?;
+        Ok(Arc::clone(plugin))
+    }
+
+    async fn compile(&self, bytes: Arc<[u8]>, digest: Digest) -> Result<Arc<Plugin>, Error> {
+        let inner = Arc::clone(&self.inner);
+        let compiled = tokio::task::spawn_blocking(move || {
+            let found = Digest::of(&bytes);
+            if found != digest {
+                return Err(Error::Digest { wanted: digest, found });
+            }
+            compile(&inner.engine, &inner.linker, &bytes)
+        });
+        let pre = compiled.await.map_err(|join| Error::CompilerPanic(join.to_string()))??;
+        Ok(Arc::new(Plugin { digest, pre, contracts: OnceCell::new() }))
+    }
+
+    fn entry(&self, digest: Digest) -> Arc<OnceCell<Arc<Plugin>>> {
+        let mut plugins = self.plugins();
+        plugins.uses += 1;
+        let uses = plugins.uses;
+        let entries = &mut plugins.entries;
+        if entries.len() >= PLUGINS_MAX && !entries.contains_key(&digest) {
+            let oldest = entries.iter().min_by_key(|(_, entry)| entry.used);
+            if let Some(oldest) = oldest.map(|(digest, _)| *digest) {
+                entries.remove(&oldest);
+            }
+        }
+        let entry = entries.entry(digest).or_default();
+        entry.used = uses;
+        Arc::clone(&entry.plugin)
+    }
+
+    fn plugins(&self) -> MutexGuard<'_, Plugins> {
+        // The map is valid between any two statements above: a panic leaves it usable.
+        self.inner.plugins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One shape for all plugins: what an attempt may do is in its store.
+fn linker(engine: &Engine) -> wasmtime::Result<Linker<AttemptState>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    linker.allow_shadowing(true);
+    files::link(&mut linker)?;
+    linker.allow_shadowing(false);
+    log::add_to_linker::<_, HasSelf<AttemptState>>(&mut linker, |state| state)?;
+    progress::add_to_linker::<_, HasSelf<AttemptState>>(&mut linker, |state| state)?;
+    kv::add_to_linker::<_, HasSelf<AttemptState>>(&mut linker, |state| state)?;
+    Ok(linker)
+}

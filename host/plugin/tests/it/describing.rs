@@ -1,0 +1,49 @@
+//! Guests that do not describe themselves as they should.
+
+use wfhost_workflow::{Contract, Failure, FailureKind};
+
+use crate::guests::{Call, host, hostile, load};
+
+async fn describe(name: &str) -> Result<Vec<Contract>, Failure> {
+    let host = host();
+    let plugin = load(&host, hostile(name)).await;
+    let contracts = host.contracts(&plugin).await?;
+    Ok(contracts.to_vec())
+}
+
+#[track_caller]
+fn refused(answer: Result<Vec<Contract>, Failure>, kind: FailureKind, code: &str, message: &str) {
+    let failure = answer.unwrap_err();
+    assert_eq!((failure.kind, failure.code.as_str()), (kind, code), "{failure}");
+    assert!(failure.message.contains(message), "`{message}` is not in: {failure}");
+}
+
+#[tokio::test]
+async fn a_description_that_takes_for_ever_ends_at_its_timeout() {
+    refused(describe("describe_spins").await, FailureKind::Timeout, "timeout", "60ms");
+}
+
+#[tokio::test]
+async fn a_step_that_is_described_twice_is_refused() {
+    let answer = describe("describe_lies").await;
+    refused(answer, FailureKind::Permanent, "describe", "names the step `null` twice");
+}
+
+#[tokio::test]
+async fn a_flood_of_descriptions_is_refused() {
+    let answer = describe("describe_floods").await;
+    refused(answer, FailureKind::Limit, "hostcall-fuel", "4194304");
+}
+
+#[tokio::test]
+async fn a_component_may_offer_nothing() {
+    assert_eq!(describe("spin").await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_plugin_that_cannot_describe_itself_can_still_be_called() {
+    let host = host();
+    let plugin = load(&host, hostile("describe_spins")).await;
+    host.contracts(&plugin).await.unwrap_err();
+    host.run(&plugin, Call::default().invocation()).await.unwrap();
+}

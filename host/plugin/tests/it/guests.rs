@@ -1,0 +1,231 @@
+//! Guests from `host/testkit/guests`, and calling them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use wfhost_plugin::{
+    Completion, HostOptions, Invocation, LogLevel, Plugin, PluginHost, StepContext, StepSink,
+};
+use wfhost_testkit::guest;
+use wfhost_workflow::{
+    Attempt, Digest, DirGrant, DurationMs, Failure, FailureKind, Json, Limits, RunId, TimestampMs,
+};
+use wit_component::StringEncoding;
+use wit_parser::Resolve;
+
+/// Long enough for any guest that ends by itself.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// The timeout of guests that do not.
+pub(crate) const SHORT: Duration = Duration::from_millis(60);
+
+/// What the guests import beside the step world, as far as they use it.
+const FOREIGN: [(&str, &str); 4] = [
+    ("io.wit", "package wasi:io@0.2.0; interface poll { resource pollable; }"),
+    (
+        "clocks.wit",
+        "package wasi:clocks@0.2.0; interface monotonic-clock {
+            use wasi:io/poll@0.2.0.{pollable};
+            type duration = u64;
+            subscribe-duration: func(when: duration) -> pollable;
+        }",
+    ),
+    (
+        "sockets.wit",
+        "package wasi:sockets@0.2.0;
+        interface network {
+            resource network;
+            enum error-code {
+                unknown, access-denied, not-supported, invalid-argument, out-of-memory, timeout,
+                concurrency-conflict, not-in-progress, would-block, invalid-state,
+                new-socket-limit, address-not-bindable, address-in-use, remote-unreachable,
+                connection-refused, connection-reset, connection-aborted, datagram-too-large,
+                name-unresolvable, temporary-resolver-failure, permanent-resolver-failure,
+            }
+            enum ip-address-family { ipv4, ipv6 }
+            type ipv4-address = tuple<u8, u8, u8, u8>;
+            type ipv6-address = tuple<u16, u16, u16, u16, u16, u16, u16, u16>;
+            record ipv4-socket-address { port: u16, address: ipv4-address }
+            record ipv6-socket-address {
+                port: u16, flow-info: u32, address: ipv6-address, scope-id: u32,
+            }
+            variant ip-socket-address {
+                ipv4(ipv4-socket-address), ipv6(ipv6-socket-address),
+            }
+        }
+        interface instance-network {
+            use network.{network};
+            instance-network: func() -> network;
+        }
+        interface tcp {
+            use network.{network, error-code, ip-socket-address};
+            resource tcp-socket {
+                start-connect: func(network: borrow<network>, remote-address: ip-socket-address)
+                    -> result<_, error-code>;
+            }
+        }
+        interface tcp-create-socket {
+            use network.{error-code, ip-address-family};
+            use tcp.{tcp-socket};
+            create-tcp-socket: func(address-family: ip-address-family)
+                -> result<tcp-socket, error-code>;
+        }",
+    ),
+    ("acme.wit", "package acme:cloud@1.0.0; interface servers { rent: func(); }"),
+];
+
+const WORLD: &str = "package hostile:guests;
+world guest {
+    include wfhost:step/step@0.1.0;
+    import wasi:clocks/monotonic-clock@0.2.0;
+    import wasi:sockets/tcp-create-socket@0.2.0;
+    import wasi:sockets/instance-network@0.2.0;
+    import wasi:sockets/tcp@0.2.0;
+    import acme:cloud/servers@1.0.0;
+}";
+
+pub(crate) fn folder() -> PathBuf {
+    guest::workspace().join("host/testkit/guests")
+}
+
+/// A hostile guest as a core module that carries its WIT.
+pub(crate) fn hostile(name: &str) -> Arc<[u8]> {
+    let mut module = wat::parse_file(folder().join(format!("{name}.wat"))).unwrap();
+    let mut resolve = Resolve::default();
+    resolve.push_dir(guest::workspace().join("wit")).unwrap();
+    for (path, wit) in FOREIGN {
+        resolve.push_str(path, wit).unwrap();
+    }
+    let package = resolve.push_str("world.wit", WORLD).unwrap();
+    let world = resolve.select_world(&[package], Some("guest")).unwrap();
+    wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
+        .unwrap();
+    Arc::from(module)
+}
+
+/// Keeps all that guests say.
+#[derive(Default)]
+pub(crate) struct Said {
+    pub(crate) lines: Mutex<Vec<(LogLevel, String)>>,
+    pub(crate) progress: Mutex<Vec<(u64, u64, usize)>>,
+}
+
+impl StepSink for Said {
+    fn log(&self, level: LogLevel, message: String, _fields: Vec<(String, String)>) {
+        self.lines.lock().unwrap().push((level, message));
+    }
+
+    fn progress(&self, done: u64, total: u64, message: String) {
+        self.progress.lock().unwrap().push((done, total, message.len()));
+    }
+}
+
+/// A call, with what most tests leave as it is.
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub(crate) function: &'static str,
+    pub(crate) input: Json,
+    pub(crate) dirs: Vec<DirGrant>,
+    pub(crate) limits: Limits,
+    pub(crate) timeout: Duration,
+    pub(crate) kv: BTreeMap<String, Vec<u8>>,
+    pub(crate) said: Arc<Said>,
+}
+
+impl Default for Call {
+    fn default() -> Self {
+        Self {
+            function: "run",
+            input: Json::null(),
+            dirs: Vec::new(),
+            limits: Limits::default(),
+            timeout: PATIENCE,
+            kv: BTreeMap::new(),
+            said: Arc::default(),
+        }
+    }
+}
+
+impl Call {
+    pub(crate) fn invocation(self) -> Invocation {
+        Invocation {
+            function: self.function.to_owned(),
+            context: StepContext {
+                run: RunId::new(TimestampMs(1_700_000_000_000), 7),
+                workflow: "test".into(),
+                step: "step".into(),
+                index: Some(3),
+                attempt: Attempt::FIRST,
+                idempotency_key: "key".to_owned(),
+                trace_parent: None,
+            },
+            input: self.input,
+            dirs: self.dirs,
+            limits: self.limits,
+            timeout: self.timeout,
+            kv: Arc::new(self.kv),
+            sink: self.said,
+        }
+    }
+}
+
+pub(crate) fn host() -> PluginHost {
+    let options = HostOptions {
+        slots: 2,
+        describe_timeout: DurationMs(u64::try_from(SHORT.as_millis()).unwrap()),
+        ..HostOptions::default()
+    };
+    PluginHost::new(options).unwrap()
+}
+
+pub(crate) async fn load(host: &PluginHost, bytes: Arc<[u8]>) -> Arc<Plugin> {
+    let digest = Digest::of(&bytes);
+    host.load(bytes, digest).await.unwrap()
+}
+
+pub(crate) async fn hello(host: &PluginHost) -> Arc<Plugin> {
+    load(host, Arc::from(guest::content("hello"))).await
+}
+
+/// Calls a hostile guest in a host of its own.
+pub(crate) async fn run(name: &str, call: Call) -> Result<Completion, Failure> {
+    let host = host();
+    let plugin = load(&host, hostile(name)).await;
+    host.run(&plugin, call.invocation()).await
+}
+
+/// Calls a hostile guest, which must fail in just this way.
+#[track_caller]
+pub(crate) fn failed(
+    result: Result<Completion, Failure>,
+    kind: FailureKind,
+    code: &str,
+    message: &str,
+) {
+    let failure = result.expect_err("the guest must fail");
+    assert_eq!((failure.kind, failure.code.as_str()), (kind, code), "{failure}");
+    assert!(failure.message.contains(message), "`{message}` is not in: {failure}");
+}
+
+/// A guest that no test names would be dead weight, and a hole where a test was meant.
+#[test]
+fn every_hostile_guest_has_a_test() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let read = |file: std::fs::DirEntry| std::fs::read_to_string(file.path()).unwrap();
+    let tests: String =
+        std::fs::read_dir(tests).unwrap().map(|file| read(file.unwrap())).collect();
+    let mut guests = 0;
+    for file in std::fs::read_dir(folder()).unwrap() {
+        let file = file.unwrap().path();
+        let is_guest = file.extension().is_some_and(|extension| extension == "wat")
+            || file.join("Cargo.toml").is_file();
+        if !is_guest {
+            continue;
+        }
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        assert!(tests.contains(&format!("\"{name}\"")), "no test names the guest `{name}`");
+        guests += 1;
+    }
+    assert!(guests > 20, "only {guests} guests in {}", folder().display());
+}

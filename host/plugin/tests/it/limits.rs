@@ -1,0 +1,189 @@
+//! Guests that take too much.
+
+use std::sync::Arc;
+
+use wfhost_plugin::LogLevel;
+use wfhost_workflow::{FailureKind, Json, Limits};
+
+use crate::guests::{Call, SHORT, failed, hello, host, hostile, load, run};
+
+const MIB: u64 = 1 << 20;
+
+fn limits(set: impl FnOnce(&mut Limits)) -> Call {
+    let mut limits = Limits::default();
+    set(&mut limits);
+    Call { limits, ..Call::default() }
+}
+
+fn short() -> Call {
+    Call { timeout: SHORT, ..Call::default() }
+}
+
+#[tokio::test]
+async fn an_endless_loop_ends_at_its_timeout() {
+    failed(run("spin", short()).await, FailureKind::Timeout, "timeout", "timeout of 60ms");
+}
+
+#[tokio::test]
+async fn a_sleep_in_a_host_call_ends_at_the_timeout() {
+    failed(run("sleep", short()).await, FailureKind::Timeout, "timeout", "timeout of 60ms");
+}
+
+#[tokio::test]
+async fn an_endless_recursion_is_a_trap_with_a_bounded_trace() {
+    let result = run("recursion", Call::default()).await;
+    let failure = result.clone().unwrap_err();
+    assert!(failure.message.len() < 8192, "{} bytes", failure.message.len());
+    failed(result, FailureKind::Trap, "stack-overflow", "deeper");
+}
+
+#[tokio::test]
+async fn a_memory_bomb_ends_at_its_limit() {
+    let call = limits(|limits| limits.memory_bytes = 8 * MIB);
+    failed(run("memory_bomb", call).await, FailureKind::Limit, "memory-bytes", "8388608");
+    failed(
+        run("memory_bomb", Call::default()).await,
+        FailureKind::Limit,
+        "memory-bytes",
+        "536870912",
+    );
+}
+
+#[tokio::test]
+async fn memories_are_summed() {
+    let call = limits(|limits| limits.memory_bytes = 5 * MIB);
+    failed(run("memories_bomb", call).await, FailureKind::Limit, "memory-bytes", "in all");
+    let call = limits(|limits| limits.memory_bytes = 7 * MIB);
+    run("memories_bomb", call).await.unwrap();
+}
+
+#[tokio::test]
+async fn memory_that_is_wanted_at_the_start_counts() {
+    let call = limits(|limits| limits.memory_bytes = 1000);
+    failed(run("trap", call).await, FailureKind::Limit, "memory-bytes", "1000");
+}
+
+#[tokio::test]
+async fn a_table_bomb_ends_at_its_limit() {
+    let call = limits(|limits| limits.table_elements = 50_000);
+    failed(run("table_bomb", call).await, FailureKind::Limit, "table-elements", "50000");
+}
+
+#[tokio::test]
+async fn a_trap_says_where() {
+    let result = run("trap", Call::default()).await;
+    failed(result.clone(), FailureKind::Trap, "unreachable", "inner");
+    failed(result, FailureKind::Trap, "unreachable", "outer");
+}
+
+#[tokio::test]
+async fn an_exit_is_a_trap() {
+    failed(run("exit", Call::default()).await, FailureKind::Trap, "exit", "exit status");
+}
+
+#[tokio::test]
+async fn an_output_over_its_limit_is_refused() {
+    let call = limits(|limits| limits.output_bytes = MIB);
+    failed(run("large_output", call).await, FailureKind::Limit, "output-bytes", "2097152");
+    let call = limits(|limits| limits.hostcall_fuel = MIB);
+    failed(run("large_output", call).await, FailureKind::Limit, "hostcall-fuel", "1048576");
+    let output = run("large_output", Call::default()).await.unwrap().output;
+    assert_eq!(output.len_bytes(), 2 << 20);
+}
+
+#[tokio::test]
+async fn an_output_that_is_not_json_is_refused() {
+    let result = run("no_json", Call::default()).await;
+    failed(result, FailureKind::Permanent, "invalid-output", "not JSON");
+}
+
+#[tokio::test]
+async fn an_input_over_its_limit_is_refused_before_the_call() {
+    let mut call = limits(|limits| limits.input_bytes = 10);
+    call.input = Json::from_trusted("\"12345678901\"");
+    failed(run("spin", call).await, FailureKind::Limit, "input-bytes", "13 bytes");
+}
+
+#[tokio::test]
+async fn a_large_host_call_is_refused() {
+    let call = limits(|limits| limits.hostcall_fuel = MIB);
+    failed(run("large_line", call).await, FailureKind::Limit, "hostcall-fuel", "1048576");
+}
+
+#[tokio::test]
+async fn a_log_flood_ends_at_its_limit_and_says_so_once() {
+    let call = limits(|limits| limits.log_bytes = 64 << 10);
+    let said = Arc::clone(&call.said);
+    failed(run("log_flood", call).await, FailureKind::Limit, "log-bytes", "65536");
+    let lines = said.lines.lock().unwrap();
+    assert!((1000..2000).contains(&lines.len()), "{} lines", lines.len());
+    let (level, last) = lines.last().unwrap();
+    assert_eq!(*level, LogLevel::Warn);
+    assert!(last.contains("no more lines are kept"), "{last}");
+    assert_eq!(lines.iter().filter(|(_, line)| line.contains("no more lines")).count(), 1);
+}
+
+#[tokio::test]
+async fn a_flood_of_standard_error_ends_at_the_same_limit() {
+    let call = limits(|limits| limits.log_bytes = 64 << 10);
+    let said = Arc::clone(&call.said);
+    failed(run("stderr_flood", call).await, FailureKind::Limit, "log-bytes", "65536");
+    let bytes: usize = said.lines.lock().unwrap().iter().map(|(_, line)| line.len()).sum();
+    assert!(bytes < 80 << 10, "{bytes} bytes were kept");
+}
+
+#[tokio::test]
+async fn too_many_handles_end_the_attempt() {
+    failed(run("handles", Call::default()).await, FailureKind::Limit, "handles", "256");
+}
+
+#[tokio::test]
+async fn a_flood_of_progress_is_cut_to_size() {
+    let call = Call::default();
+    let said = Arc::clone(&call.said);
+    run("progress_flood", call).await.unwrap();
+    let progress = said.progress.lock().unwrap();
+    assert!(progress.iter().all(|(_, total, len)| *total == 100_000 && *len < 600));
+    assert_eq!(progress.last().unwrap().0, 100_000);
+}
+
+/// One async thread: the spinning guest must give it up for the others to get anywhere.
+#[tokio::test]
+async fn the_calls_of_others_go_on_beside_a_spinning_guest() {
+    let host = host();
+    let spin = load(&host, hostile("spin")).await;
+    let hello = hello(&host).await;
+    let spinning = tokio::spawn({
+        let host = host.clone();
+        async move { host.run(&spin, Call::default().invocation()).await }
+    });
+    tokio::task::yield_now().await;
+    for _ in 0..3 {
+        let input = Json::from_trusted(r#"{"name":"Ada"}"#);
+        let call = Call { function: "greet", input, ..Call::default() };
+        let completion = host.run(&hello, call.invocation()).await.unwrap();
+        assert_eq!(completion.output.as_str(), r#"{"greeting":"Hello, Ada!"}"#);
+    }
+    assert!(!spinning.is_finished());
+    spinning.abort();
+    assert!(spinning.await.unwrap_err().is_cancelled());
+}
+
+/// More attempts than slots wait for one another; a stopped one gives its slot back.
+#[tokio::test]
+async fn a_full_pool_is_no_error() {
+    let host = host();
+    let (spin, trap) = (load(&host, hostile("spin")).await, load(&host, hostile("trap")).await);
+    let calls: Vec<_> = (0..12)
+        .map(|number| {
+            let (host, plugin) = (host.clone(), if number % 3 == 0 { &spin } else { &trap });
+            let plugin = Arc::clone(plugin);
+            tokio::spawn(async move { host.run(&plugin, short().invocation()).await })
+        })
+        .collect();
+    for (number, call) in calls.into_iter().enumerate() {
+        let kind = call.await.unwrap().unwrap_err().kind;
+        let wanted = if number % 3 == 0 { FailureKind::Timeout } else { FailureKind::Trap };
+        assert_eq!(kind, wanted, "call {number}");
+    }
+}

@@ -1,0 +1,90 @@
+//! What is loaded, and what is not.
+
+use std::sync::Arc;
+
+use wfhost_plugin::Error;
+use wfhost_workflow::Digest;
+
+use crate::guests::{host, hostile, load};
+
+async fn refused(bytes: &[u8]) -> Error {
+    host().load(Arc::from(bytes), Digest::of(bytes)).await.unwrap_err()
+}
+
+fn wat(text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap()
+}
+
+#[tokio::test]
+async fn what_is_no_wasm_is_refused() {
+    for bytes in [b"" as &[u8], b"\0asm", b"#!/bin/sh", b"\0asm\x02\0\0\0"] {
+        assert!(matches!(refused(bytes).await, Error::NotWasm));
+    }
+}
+
+#[tokio::test]
+async fn damaged_wasm_is_refused() {
+    let component = wat("(component)");
+    let error = refused(&[&component[..], b"\x63\x05abcde"].concat()).await;
+    assert!(matches!(error, Error::Compile(_)), "{error}");
+    let error = refused(&[&wat("(module)")[..], b"\x63\x05abcde"].concat()).await;
+    assert!(matches!(error, Error::Componentise(_)), "{error}");
+    let guest = hostile("trap");
+    for end in [9, 20, guest.len() / 2, guest.len() - 1] {
+        refused(&guest[..end]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_module_without_wit_is_refused() {
+    let error = refused(&wat("(module (func (export \"run\")))")).await;
+    assert!(matches!(error, Error::NoSteps { .. } | Error::Componentise(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_component_without_steps_is_refused_and_says_what_it_has() {
+    let error = refused(&wat(
+        r#"(component
+            (core module $m (func (export "f")))
+            (core instance $i (instantiate $m))
+            (func (export "greet") (canon lift (core func $i "f"))))"#,
+    ))
+    .await;
+    let text = error.to_string();
+    assert!(text.contains("does not export wfhost:step/steps"), "{text}");
+    assert!(text.contains("greet"), "{text}");
+}
+
+#[tokio::test]
+async fn an_import_that_nobody_offers_is_named() {
+    let error = refused(&hostile("foreign_import")).await;
+    assert!(matches!(error, Error::Import(_)), "{error}");
+    assert!(error.to_string().contains("acme:cloud/servers"), "{error}");
+}
+
+#[tokio::test]
+async fn a_component_with_more_memories_than_the_pool_has_is_refused() {
+    let memories = "(memory 1)".repeat(9);
+    let module = format!("(component (core module $m {memories}) (core instance (instantiate $m)))");
+    let error = refused(&wat(&module)).await;
+    assert!(matches!(error, Error::Compile(_)), "{error}");
+}
+
+#[tokio::test]
+async fn content_that_is_not_what_its_digest_says_is_refused() {
+    let guest = hostile("trap");
+    let error = host().load(guest, Digest::of(b"other")).await.unwrap_err();
+    assert!(matches!(error, Error::Digest { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn one_component_is_compiled_once_for_all_who_ask() {
+    let host = host();
+    let guest = hostile("trap");
+    let digest = Digest::of(&guest);
+    assert!(host.loaded(&digest).is_none());
+    let (one, other) = tokio::join!(load(&host, Arc::clone(&guest)), load(&host, guest));
+    assert!(Arc::ptr_eq(&one, &other));
+    assert!(Arc::ptr_eq(&one, &host.loaded(&digest).unwrap()));
+    assert_eq!(one.digest(), &digest);
+}

@@ -1,0 +1,10 @@
+//! The plugin host against real guests, most of them hostile: each ends in its own named
+//! failure, and the calls of others go on.
+
+mod describing;
+mod files;
+mod guest_sdk;
+mod guests;
+mod limits;
+mod loading;
+mod ordinary;

@@ -1,0 +1,119 @@
+//! Uses everything that the SDK has, so that a test sees it arrive at the host.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use wfhost_guest::{Context, Error, Result, export, kv, log, progress, step};
+
+#[derive(Serialize, JsonSchema)]
+struct Told {
+    run: String,
+    workflow: String,
+    step: String,
+    index: Option<u32>,
+    attempt: u32,
+    idempotency_key: String,
+    trace_parent: Option<String>,
+    remaining_ms: u64,
+    remaining_ms_after_work: u64,
+}
+
+/// What a step is told about itself.
+#[step]
+fn told(_input: (), context: &Context) -> Told {
+    let remaining = context.remaining();
+    let mut sum = 0_u64;
+    while context.remaining() == remaining {
+        sum = std::hint::black_box(sum + 1);
+    }
+    let ms = |duration: Duration| duration.as_millis().try_into().unwrap_or(u64::MAX);
+    Told {
+        run: context.run.clone(),
+        workflow: context.workflow.clone(),
+        step: context.step.clone(),
+        index: context.index,
+        attempt: context.attempt,
+        idempotency_key: context.idempotency_key.clone(),
+        trace_parent: context.trace_parent.clone(),
+        remaining_ms: ms(remaining),
+        remaining_ms_after_work: ms(context.remaining()),
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Way {
+    Retryable,
+    RetryableAfterMicros(u64),
+    Permanent,
+    InvalidInput,
+    QuestionMark,
+    Panic,
+}
+
+/// Fails in the way that it is told to.
+#[step]
+fn fail(way: Way) -> Result<u32> {
+    match way {
+        Way::Retryable => Err(Error::retryable("a", "again")),
+        Way::RetryableAfterMicros(micros) => {
+            Err(Error::retryable("b", "later").retry_after(Duration::from_micros(micros)))
+        }
+        Way::Permanent => Err(Error::permanent("c", "never")),
+        Way::InvalidInput => Err(Error::invalid_input("d", "not so")),
+        Way::QuestionMark => Ok("x".parse()?),
+        Way::Panic => panic!("a panic's words"),
+    }
+}
+
+/// Writes a line of each level.
+#[step]
+fn write_log(name: String) -> Result<()> {
+    log::trace!("t");
+    log::debug!("d");
+    log::info!(who = name, list = [1, 2]; "hello {name}");
+    log::warn!("w");
+    log::error!("e");
+    Ok(())
+}
+
+/// Reports progress twice.
+#[step]
+fn report(_input: ()) -> Result<()> {
+    progress::report(1, 4, "one");
+    progress::report(2, None, "two");
+    Ok(())
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Seen {
+    before: Option<u32>,
+    after: Option<u32>,
+    keys: Vec<String>,
+    raw: Option<Vec<u8>>,
+}
+
+/// Counts up under `count`, deletes `old`, writes bytes under `raw`.
+#[step]
+fn store(_input: ()) -> Result<Seen> {
+    let before = kv::get("count")?;
+    kv::set("count", &(before.unwrap_or(0) + 1))?;
+    kv::delete("old")?;
+    kv::set_bytes("raw", &[0xff, 0])?;
+    Ok(Seen { before, after: kv::get("count")?, keys: kv::keys(""), raw: kv::get_bytes("raw") })
+}
+
+/// Stores a value of this many bytes.
+#[step]
+fn store_bytes(size: usize) -> Result<()> {
+    kv::set_bytes("large", &vec![0; size])
+}
+
+/// Reads the number under `count` as a text.
+#[step]
+fn mistake(_input: ()) -> Result<Option<String>> {
+    kv::get("count")
+}
+
+export!(told, fail, write_log, report, store, store_bytes, mistake);

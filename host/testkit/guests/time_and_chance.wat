@@ -1,0 +1,36 @@
+;; Answers with the wall clock (8 bytes) and 8 random bytes, as a string of hexadecimal digits.
+(module
+  (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+  (memory (export "memory") 8)
+  ;; Gives out memory and never takes it back.
+  (global $next (mut i32) (i32.const 8192))
+  (func (export "cabi_realloc") (param i32 i32 i32) (param $size i32) (result i32)
+    (local $at i32)
+    (local.set $at (i32.and (i32.add (global.get $next) (i32.const 15)) (i32.const -16)))
+    (global.set $next (i32.add (local.get $at) (local.get $size)))
+    (local.get $at))
+  ;; Describes no step: an empty list.
+  (func (export "wfhost:step/steps@0.1.0#describe") (result i32) (i32.const 48))
+  ;; The result `ok("null")`.
+  (data (i32.const 16) "\00\00\00\00\00\00\00\00\40\00\00\00\04\00\00\00")
+  (data (i32.const 64) "null")
+  (data (i32.const 192) "0123456789abcdef")
+  (func (export "wfhost:step/steps@0.1.0#run") (param $args i32) (result i32)
+    (local $index i32)
+    (local $byte i32)
+    (drop (call $clock (i32.const 0) (i64.const 1) (i32.const 128)))
+    (drop (call $random (i32.const 136) (i32.const 8)))
+    (i32.store8 (i32.const 256) (i32.const 34))
+    (loop $next
+      (local.set $byte (i32.load8_u offset=128 (local.get $index)))
+      (i32.store8 offset=257 (i32.mul (local.get $index) (i32.const 2))
+        (i32.load8_u offset=192 (i32.shr_u (local.get $byte) (i32.const 4))))
+      (i32.store8 offset=258 (i32.mul (local.get $index) (i32.const 2))
+        (i32.load8_u offset=192 (i32.and (local.get $byte) (i32.const 15))))
+      (local.set $index (i32.add (local.get $index) (i32.const 1)))
+      (br_if $next (i32.lt_u (local.get $index) (i32.const 16))))
+    (i32.store8 (i32.const 289) (i32.const 34))
+    (i32.store (i32.const 24) (i32.const 256))
+    (i32.store (i32.const 28) (i32.const 34))
+    (i32.const 16)))
