@@ -1,6 +1,7 @@
 //! The analyses of the plugin `text`: what a text is about, how it feels, what it says in short.
 //!
-//! Plain functions from text to values: no IO, no clock, no randomness, no wasm. The same text
+//! Plain functions from text to values: no clock, no randomness, no wasm, and no IO but in
+//! [`folder`]. The same text
 //! gives the same answer on every machine: ties are broken by order or by name, and figures are
 //! rounded before they are compared. Every function takes any text (empty, one word, one line of
 //! a megabyte, no sentences, any script) without panicking, in time that grows about linearly.
@@ -8,6 +9,7 @@
 
 pub mod document;
 pub mod entities;
+pub mod folder;
 pub mod layout;
 pub mod markup;
 pub mod rake;

@@ -54,26 +54,48 @@ pub fn likeness(documents: &[&[Term]]) -> Vec<Vec<f64>> {
     for term in documents.iter().copied().flatten() {
         *in_documents.entry(&term.stem).or_default() += 1;
     }
+    let numbers: BTreeMap<&str, usize> =
+        in_documents.keys().enumerate().map(|(number, stem)| (*stem, number)).collect();
     let all = documents.len() as f64;
-    let vectors: Vec<BTreeMap<&str, f64>> = documents
+    let weigh = |term: &Term| {
+        let documents = in_documents.get(term.stem.as_str()).copied().unwrap_or(1) as f64;
+        (1.0 + (term.count.max(1) as f64).ln()) * (((1.0 + all) / (1.0 + documents)).ln() + 1.0)
+    };
+    let vectors: Vec<Vector> = documents
         .iter()
         .map(|terms| {
-            let weigh = |term: &Term| {
-                let documents = in_documents.get(term.stem.as_str()).copied().unwrap_or(1) as f64;
-                (1.0 + (term.count.max(1) as f64).ln())
-                    * (((1.0 + all) / (1.0 + documents)).ln() + 1.0)
-            };
-            terms.iter().map(|term| (term.stem.as_str(), weigh(term))).collect()
+            let of = |term: &Term| Some((*numbers.get(term.stem.as_str())?, weigh(term)));
+            Vector::of(terms.iter().filter_map(of).collect())
         })
         .collect();
-    vectors.iter().map(|a| vectors.iter().map(|b| cosine(a, b)).collect()).collect()
+    vectors.iter().map(|a| vectors.iter().map(|b| a.cosine(b)).collect()).collect()
 }
 
-fn cosine(a: &BTreeMap<&str, f64>, b: &BTreeMap<&str, f64>) -> f64 {
-    let length = |vector: &BTreeMap<&str, f64>| vector.values().map(|x| x * x).sum::<f64>().sqrt();
-    let product: f64 = a.iter().filter_map(|(stem, x)| b.get(stem).map(|y| x * y)).sum();
-    let lengths = length(a) * length(b);
-    if lengths > 0.0 { round(product / lengths, 4) } else { 0.0 }
+/// Weights by the terms' numbers, in their order, and the length of the whole.
+struct Vector {
+    weights: Vec<(usize, f64)>,
+    length: f64,
+}
+
+impl Vector {
+    fn of(mut weights: Vec<(usize, f64)>) -> Self {
+        weights.sort_by_key(|(number, _)| *number);
+        let length = weights.iter().map(|(_, weight)| weight * weight).sum::<f64>().sqrt();
+        Self { weights, length }
+    }
+
+    fn cosine(&self, other: &Self) -> f64 {
+        let (mut i, mut j, mut product) = (0, 0, 0.0);
+        while let (Some((a, x)), Some((b, y))) = (self.weights.get(i), other.weights.get(j)) {
+            if a == b {
+                product += x * y;
+            }
+            i += usize::from(a <= b);
+            j += usize::from(b <= a);
+        }
+        let lengths = self.length * other.length;
+        if lengths > 0.0 { round(product / lengths, 4) } else { 0.0 }
+    }
 }
 
 /// The documents that are unlike the others, with their mean likeness to them, least first.

@@ -36,15 +36,14 @@ pub struct Topics {
 
 /// Reads the document `name`.
 #[must_use]
-pub fn of(name: &str, title: &str, text: &str) -> Topics {
-    let layout = Layout::of(text);
-    let sentences = sentences::of(&layout);
+pub fn of(name: &str, title: &str, layout: &Layout) -> Topics {
+    let sentences = sentences::of(layout);
     Topics {
         name: name.to_owned(),
         title: title.to_owned(),
         readability: readability::measure(&sentences),
         key_phrases: rake::phrases(&sentences, PHRASES_MAX),
-        entities: entities::entities(&layout, &sentences, ENTITIES_MAX),
+        entities: entities::entities(layout, &sentences, ENTITIES_MAX),
         terms: similarity::terms(&sentences),
     }
 }
