@@ -27,3 +27,6 @@ pub use ids::{
 pub use json::Json;
 pub use schema::{Schema, SchemaError};
 pub use time::{DurationMs, MonotonicMs, TimestampMs};
+
+#[cfg(wfhost_sabotage)]
+pub use sabotage::{Sabotage, choose};

@@ -354,6 +354,9 @@ pub enum Unreadable {
     /// There is no first record.
     #[error("the run's journal is empty")]
     Empty,
+    /// The snapshot is of another format, or damaged.
+    #[error("the run's snapshot cannot be read")]
+    Snapshot,
     /// A record is missing or repeated.
     #[error("the run's journal goes from revision {} to {}", after.0, found.0)]
     Gap {

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::event::{RunStarted, RunStatus};
 use crate::{Attempt, Digest, Failure, Json, Revision, TaskId, TimestampMs};
 
+/// The first byte of a stored snapshot; one of another format is passed over.
+const SNAPSHOT_FORMAT: u8 = 1;
+
 /// A run's state as it is stored. Opaque: made by [`super::Run::snapshot`], read by
 /// [`super::Run::restore`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,6 +24,28 @@ impl Snapshot {
 
     pub(super) fn into_state(self) -> State {
         self.0
+    }
+
+    /// As bytes, for a store.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![SNAPSHOT_FORMAT];
+        rmp_serde::encode::write_named(&mut bytes, &self.0)
+            .expect("a state holds nothing that MessagePack cannot, and a Vec takes all");
+        bytes
+    }
+
+    /// The inverse of [`Self::to_bytes`].
+    ///
+    /// # Errors
+    /// Bytes that are no snapshot of this format.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, super::Unreadable> {
+        match bytes.split_first() {
+            Some((&SNAPSHOT_FORMAT, state)) => rmp_serde::from_slice(state)
+                .map(Self)
+                .map_err(|_| super::Unreadable::Snapshot),
+            _ => Err(super::Unreadable::Snapshot),
+        }
     }
 
     /// The revision that it holds.

@@ -1,0 +1,80 @@
+//! What other threads say to the event loop.
+
+use std::sync::{Arc, mpsc};
+
+use wfhost_checkpoint::CommitResult;
+use wfhost_transport::client::{Answer, Request, Start};
+use wfhost_transport::{ClientId, Waker};
+use wfhost_workflow::run::{Change, Rejection, Run, RunSummary};
+use wfhost_workflow::{Definition, Digest, RunId, WorkerId};
+
+/// One message to the event loop.
+pub(crate) enum Command {
+    /// From this process.
+    Request(Request, ReplyTo),
+    /// From the committer.
+    Committed(CommitResult),
+    /// From the queries' thread.
+    Queried(ReplyTo, QueryResult),
+    /// From the evaluator: the run, and what it decided.
+    Evaluated(Box<Evaluated>),
+    /// Finish what is being stored, then end.
+    Stop,
+}
+
+/// A run that was away.
+pub(crate) struct Evaluated {
+    pub(crate) id: RunId,
+    /// `None`: the evaluation panicked, and the run in memory is lost.
+    pub(crate) run: Option<Box<Run>>,
+    pub(crate) result: Result<Change, Rejection>,
+    /// To whom the change is confirmed once it is durable.
+    pub(crate) reply: Option<ReplyTo>,
+}
+
+/// What the queries' thread found.
+pub(crate) enum QueryResult {
+    /// The answer as it is.
+    Answer(Answer),
+    /// A part of a content, for a worker.
+    Chunk { digest: Digest, offset: u64, total: u64, bytes: Vec<u8> },
+    /// Summaries, to which the loop adds whether the runs are served.
+    Summaries(Vec<RunSummary>),
+    /// A definition for a run that is to be started.
+    Prepared(Box<Start>, Arc<Definition>),
+    /// A run that was read back, to be served or cancelled.
+    Loaded(Box<Run>, LoadedFor),
+}
+
+/// Why a run was read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LoadedFor {
+    Resume,
+    Cancel { reason: String },
+}
+
+/// Where an answer goes.
+pub(crate) enum ReplyTo {
+    /// To a thread of this process.
+    Local(mpsc::SyncSender<Answer>),
+    /// To a client on the link.
+    Client(ClientId, u64),
+    /// To a worker, which gets a chunk of a content.
+    Worker(WorkerId),
+}
+
+/// Sends commands to the event loop and wakes it.
+#[derive(Clone)]
+pub(crate) struct Mailbox {
+    pub(crate) sender: mpsc::Sender<Command>,
+    pub(crate) waker: Waker,
+}
+
+impl Mailbox {
+    /// Gives the command back if the loop has ended.
+    pub(crate) fn send(&self, command: Command) -> Result<(), Box<Command>> {
+        self.sender.send(command).map_err(|error| Box::new(error.0))?;
+        self.waker.wake();
+        Ok(())
+    }
+}

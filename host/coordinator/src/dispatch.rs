@@ -1,0 +1,341 @@
+//! Between runs and workers: orders that are out, and what workers say.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use wfhost_transport::message::{
+    Dispatch, FromWorker, Outcome, PROTOCOL, Payload, ToWorker,
+};
+use wfhost_transport::{DecodeError, SendError};
+use wfhost_transport::client::ShownLogLine;
+use wfhost_workflow::placement::{Decision, Placement, Wanted};
+use wfhost_workflow::run::{AttemptOutcome, Input, KvWrite, Order};
+use wfhost_workflow::{
+    Attempt, AttemptId, Digest, Failure, FailureKind, Json, MonotonicMs, RunId, TaskId, WorkerId,
+};
+
+use crate::commands::ReplyTo;
+use crate::event_loop::EventLoop;
+use crate::queries::Query;
+
+/// How often workers and coordinator hear of each other; the lease is six times this.
+const HEARTBEAT_MS: u64 = 500;
+
+/// Larger inputs are fetched by the worker, so that no message is long.
+const INLINE_BYTES_MAX: usize = 64 << 10;
+
+/// The most that one answer to a `Fetch` carries.
+const CHUNK_BYTES_MAX: u32 = 256 << 10;
+
+/// A worker that says it has more slots than this is not believed.
+const SLOTS_MAX: u32 = 4096;
+
+/// Orders that are out, by attempt, and the table that says where.
+#[derive(Default)]
+pub(crate) struct Dispatcher {
+    placement: Placement,
+    orders: HashMap<AttemptId, Dispatch>,
+    /// Inputs that are sent by reference, and by how many orders.
+    inputs: HashMap<Digest, (Json, u32)>,
+    workers: BTreeMap<WorkerId, MonotonicMs>,
+}
+
+impl Dispatcher {
+    /// Drops what waits or is out for a run, without telling anybody.
+    pub(crate) fn forget_run(&mut self, run: RunId) {
+        let attempts: Vec<AttemptId> =
+            self.orders.keys().filter(|attempt| attempt.run == run).copied().collect();
+        for attempt in attempts {
+            // The worker finds its result refused.
+            let _stop = self.placement.withdrawn(attempt);
+            self.drop_order(&attempt);
+        }
+    }
+
+    fn add_order(&mut self, attempt: AttemptId, order: Dispatch, input: Json) {
+        if let Payload::Reference { digest, .. } = &order.input {
+            self.inputs.entry(*digest).or_insert((input, 0)).1 += 1;
+        }
+        self.orders.insert(attempt, order);
+    }
+
+    fn drop_order(&mut self, attempt: &AttemptId) {
+        let Some(order) = self.orders.remove(attempt) else { return };
+        if let Payload::Reference { digest, .. } = order.input
+            && let Some((_, users)) = self.inputs.get_mut(&digest)
+        {
+            *users -= 1;
+            if *users == 0 {
+                self.inputs.remove(&digest);
+            }
+        }
+    }
+}
+
+impl EventLoop {
+    /// An attempt is durable and wants a worker.
+    pub(crate) fn dispatch(&mut self, id: RunId, order: Order) {
+        let Some(slot) = self.runs.get(id) else { return };
+        let Some(run) = slot.run() else { return };
+        let definition = run.definition();
+        let Some(step) = definition.steps.get(order.task.step.position()) else { return };
+        let (Some(call), Some(plugin)) = (step.kind.call(), run.plugin_of(order.task.step))
+        else {
+            return;
+        };
+        let attempt = AttemptId { run: id, task: order.task, attempt: order.attempt };
+        let dispatch = Dispatch {
+            attempt,
+            workflow: definition.name.clone(),
+            step: step.name.clone(),
+            component: plugin.digest,
+            function: call.function.clone(),
+            input: payload(&order.input),
+            timeout_ms: step.timeout.0,
+            idempotency_key: idempotency_key(id, &step.name, order.task),
+            trace_parent: None,
+            limits: plugin.limits,
+            dirs: plugin.dirs.clone(),
+            kv: kv_of(run.kv()),
+        };
+        let wanted = Wanted { attempt, timeout: step.timeout };
+        self.dispatcher.add_order(attempt, dispatch, order.input);
+        let decisions = self.dispatcher.placement.wanted(self.parts.clock.monotonic(), wanted);
+        self.carry_out(decisions);
+    }
+
+    /// An attempt's result no longer matters.
+    pub(crate) fn withdraw(&mut self, run: RunId, task: TaskId, attempt: Attempt) {
+        let attempt = AttemptId { run, task, attempt };
+        let decisions = self.dispatcher.placement.withdrawn(attempt);
+        self.release(attempt);
+        self.carry_out(decisions);
+    }
+
+    pub(crate) fn worker_message(&mut self, worker: WorkerId, message: FromWorker) {
+        let now = self.parts.clock.monotonic();
+        if let FromWorker::Hello { protocol, name, slots, running } = message {
+            return self.welcome(worker, protocol, &name, slots, &running);
+        }
+        if !self.dispatcher.placement.heard(now, worker) {
+            tracing::debug!(?worker, "a message from a worker that has not said hello");
+            return self.send(worker, &ToWorker::Identify);
+        }
+        match message {
+            FromWorker::Hello { .. } | FromWorker::Heartbeat => {}
+            FromWorker::Ended { attempt, outcome } => self.attempt_ended(worker, attempt, outcome),
+            FromWorker::Log { attempt, lines } => self.log(attempt, lines),
+            FromWorker::Progress { attempt, progress } => {
+                if let Some(slot) = self.runs.get_mut(attempt.run)
+                    && slot.live.leased.get(&attempt.task) == Some(&attempt.attempt)
+                {
+                    slot.live.progress.insert(attempt.task, progress);
+                    slot.tick += 1;
+                }
+            }
+            FromWorker::Fetch { digest, offset, len } => self.fetch(worker, digest, offset, len),
+            FromWorker::Draining => self.dispatcher.placement.draining(worker),
+            FromWorker::Goodbye => self.worker_gone(worker),
+        }
+    }
+
+    pub(crate) fn bad_worker(&mut self, worker: WorkerId, error: &DecodeError) {
+        tracing::warn!(?worker, %error, "a worker sent what cannot be read");
+    }
+
+    /// Looks at leases, and lets workers know that this process lives.
+    pub(crate) fn tick_workers(&mut self, now: MonotonicMs) {
+        let decisions = self.dispatcher.placement.tick(now);
+        self.carry_out(decisions);
+        let due: Vec<WorkerId> = self
+            .dispatcher
+            .workers
+            .iter()
+            .filter(|(_, at)| (now - **at).0 >= HEARTBEAT_MS)
+            .map(|(worker, _)| *worker)
+            .collect();
+        for worker in due {
+            self.dispatcher.workers.insert(worker, now);
+            self.send(worker, &ToWorker::Heartbeat);
+        }
+    }
+
+    fn welcome(
+        &mut self,
+        worker: WorkerId,
+        protocol: u16,
+        name: &str,
+        slots: u32,
+        running: &[AttemptId],
+    ) {
+        if protocol != PROTOCOL {
+            let reason =
+                format!("this coordinator speaks protocol {PROTOCOL}, the worker {protocol}");
+            tracing::warn!(?worker, "{reason}");
+            return self.send(worker, &ToWorker::Refused { reason });
+        }
+        tracing::debug!(?worker, name, slots, "worker joined");
+        let welcome = ToWorker::Welcome { protocol: PROTOCOL, heartbeat_ms: HEARTBEAT_MS };
+        self.send(worker, &welcome);
+        // Attempts of another life of this coordinator have successors: their results are refused.
+        for attempt in running {
+            self.send(worker, &ToWorker::Cancel { attempt: *attempt });
+        }
+        let now = self.parts.clock.monotonic();
+        self.dispatcher.workers.insert(worker, now);
+        let decisions = self.dispatcher.placement.joined(now, worker, slots.min(SLOTS_MAX));
+        self.carry_out(decisions);
+    }
+
+    fn worker_gone(&mut self, worker: WorkerId) {
+        self.dispatcher.workers.remove(&worker);
+        let decisions = self.dispatcher.placement.gone(self.parts.clock.monotonic(), worker);
+        self.carry_out(decisions);
+    }
+
+    fn attempt_ended(&mut self, worker: WorkerId, attempt: AttemptId, outcome: Outcome) {
+        self.release(attempt);
+        let now = self.parts.clock.monotonic();
+        let decisions = self.dispatcher.placement.ended(now, worker, attempt);
+        self.carry_out(decisions);
+        let outcome = match outcome {
+            Outcome::Succeeded { output, kv } => AttemptOutcome::Succeeded { output, kv },
+            Outcome::Failed(failure) => AttemptOutcome::Failed(failure),
+        };
+        self.end(attempt, outcome);
+    }
+
+    fn end(&mut self, attempt: AttemptId, outcome: AttemptOutcome) {
+        let AttemptId { run, task, attempt } = attempt;
+        self.take(run, Input::AttemptEnded { task, attempt, outcome }, None);
+    }
+
+    /// Forgets an attempt that no worker has to run any more.
+    fn release(&mut self, attempt: AttemptId) {
+        self.dispatcher.drop_order(&attempt);
+        if let Some(slot) = self.runs.get_mut(attempt.run)
+            && slot.live.leased.get(&attempt.task) == Some(&attempt.attempt)
+        {
+            slot.live.leased.remove(&attempt.task);
+            slot.live.progress.remove(&attempt.task);
+            slot.tick += 1;
+        }
+    }
+
+    fn carry_out(&mut self, decisions: Vec<Decision>) {
+        let mut decisions = VecDeque::from(decisions);
+        while let Some(decision) = decisions.pop_front() {
+            match decision {
+                Decision::Assign { worker, attempt } => {
+                    if !self.assign(worker, attempt) {
+                        self.dispatcher.workers.remove(&worker);
+                        let now = self.parts.clock.monotonic();
+                        decisions.extend(self.dispatcher.placement.gone(now, worker));
+                    }
+                }
+                Decision::Stop { worker, attempt } => {
+                    self.send(worker, &ToWorker::Cancel { attempt });
+                }
+                Decision::Forget { worker } => {
+                    tracing::warn!(?worker, "a worker was silent for too long");
+                    self.dispatcher.workers.remove(&worker);
+                }
+                Decision::Lost { attempt } => {
+                    self.release(attempt);
+                    let reason = "its worker is gone".to_owned();
+                    self.end(attempt, AttemptOutcome::Lost { reason });
+                }
+                Decision::TimedOut { attempt } => {
+                    self.release(attempt);
+                    let failure = Failure::new(
+                        FailureKind::Timeout,
+                        "timeout",
+                        "the worker did not stop the attempt at its timeout",
+                    );
+                    self.end(attempt, AttemptOutcome::Failed(failure));
+                }
+            }
+        }
+    }
+
+    /// Sends an order; `false`: the worker is gone.
+    fn assign(&mut self, worker: WorkerId, attempt: AttemptId) -> bool {
+        let Some(order) = self.dispatcher.orders.get(&attempt) else { return true };
+        let message = ToWorker::Dispatch(Box::new(order.clone()));
+        match self.parts.link.send_worker(worker, &message) {
+            Ok(()) => {
+                if let Some(slot) = self.runs.get_mut(attempt.run) {
+                    slot.live.leased.insert(attempt.task, attempt.attempt);
+                    slot.tick += 1;
+                }
+                true
+            }
+            Err(error) => {
+                tracing::warn!(?worker, %error, "an attempt could not be sent");
+                false
+            }
+        }
+    }
+
+    pub(crate) fn send(&mut self, worker: WorkerId, message: &ToWorker) {
+        match self.parts.link.send_worker(worker, message) {
+            Ok(()) => {}
+            Err(SendError::Gone) => self.worker_gone(worker),
+            Err(error) => tracing::warn!(?worker, %error, "a message could not be sent"),
+        }
+    }
+
+    fn fetch(&mut self, worker: WorkerId, digest: Digest, offset: u64, len: u32) {
+        let len = len.min(CHUNK_BYTES_MAX);
+        match self.dispatcher.inputs.get(&digest) {
+            Some((input, _)) => {
+                let (total, bytes) = part_of(input.as_str().as_bytes(), offset, len);
+                self.send(worker, &ToWorker::Chunk { digest, offset, total, bytes });
+            }
+            None => self.ask(Query::Chunk { digest, offset, len }, ReplyTo::Worker(worker)),
+        }
+    }
+
+    fn log(&mut self, attempt: AttemptId, lines: Vec<wfhost_transport::message::LogLine>) {
+        let Some(run) = self.runs.get(attempt.run).and_then(|slot| slot.run()) else { return };
+        let Some(step) = run.definition().steps.get(attempt.task.step.position()) else { return };
+        let lines = lines
+            .into_iter()
+            .map(|line| ShownLogLine {
+                step: step.name.to_string(),
+                index: attempt.task.index,
+                attempt: attempt.attempt.0,
+                line,
+            })
+            .collect();
+        self.parts.logs.write(attempt.run, lines);
+    }
+}
+
+fn payload(input: &Json) -> Payload {
+    if input.len_bytes() <= INLINE_BYTES_MAX {
+        return Payload::Inline(input.clone());
+    }
+    let digest = Digest::of(input.as_str().as_bytes());
+    Payload::Reference { digest, len: input.len_bytes() as u64 }
+}
+
+fn part_of(content: &[u8], offset: u64, len: u32) -> (u64, Vec<u8>) {
+    let total = content.len() as u64;
+    let from = offset.min(total) as usize;
+    let to = (offset.saturating_add(u64::from(len))).min(total) as usize;
+    (total, content[from..to].to_vec())
+}
+
+/// The same for every attempt of a task, and for no other task.
+fn idempotency_key(run: RunId, step: &str, task: TaskId) -> String {
+    match task.index {
+        Some(index) => format!("{run}/{step}/{index}"),
+        None => format!("{run}/{step}"),
+    }
+}
+
+fn kv_of(kv: &BTreeMap<String, Vec<u8>>) -> Vec<KvWrite> {
+    kv.iter()
+        .map(|(key, value)| KvWrite { key: key.clone(), value: Some(value.clone()) })
+        .collect()
+}

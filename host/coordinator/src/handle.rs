@@ -1,0 +1,156 @@
+//! Starting, asking and stopping a coordinator.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use wfhost_checkpoint::{Committer, CommitterOptions, Content, Store};
+use wfhost_transport::client::{Answer, Refusal, Request};
+use wfhost_transport::{ServerLink, Waker};
+
+use crate::clock::Clock;
+use crate::commands::{Command, Mailbox, ReplyTo};
+use crate::definitions::Definitions;
+use crate::event_loop::{EventLoop, Parts};
+use crate::evaluator;
+use crate::logs::LogWriter;
+use crate::queries;
+
+/// What a coordinator is made from.
+pub struct CoordinatorOptions {
+    /// The store of a folder whose lock the caller holds.
+    pub store: Arc<dyn Store>,
+    /// The content store of the same folder.
+    pub content: Content,
+    /// Where log files of runs go.
+    pub logs: PathBuf,
+    /// To workers and clients.
+    pub link: ServerLink,
+    /// Wakes `link`.
+    pub waker: Waker,
+    /// From which run seeds are drawn.
+    pub seed: u64,
+}
+
+/// Why a coordinator did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The folder for log files, or a thread, could not be made.
+    #[error("the coordinator could not be started")]
+    Io(#[from] io::Error),
+}
+
+/// The role that holds runs; see [`Coordinator::start`].
+#[derive(Debug)]
+pub struct Coordinator;
+
+impl Coordinator {
+    /// Starts the threads of a coordinator. It serves no run until one is started or resumed.
+    ///
+    /// # Errors
+    /// If a thread or the folder for log files cannot be made.
+    pub fn start(options: CoordinatorOptions) -> Result<CoordinatorHandle, StartError> {
+        let (sender, receiver) = mpsc::channel();
+        let mailbox = Mailbox { sender, waker: options.waker };
+        let definitions = Arc::new(Definitions::default());
+        let committed = mailbox.clone();
+        let committer = Committer::start(
+            options.store.clone(),
+            CommitterOptions::default(),
+            Box::new(move |result| {
+                // An event loop that has ended waits for no commit.
+                let _ended = committed.send(Command::Committed(result));
+            }),
+        )?;
+        let queries = queries::start(
+            queries::Sources {
+                store: options.store.clone(),
+                content: options.content.clone(),
+                logs: options.logs.clone(),
+                definitions: definitions.clone(),
+            },
+            mailbox.clone(),
+        )?;
+        let evaluator = evaluator::start(mailbox.clone())?;
+        let logs = LogWriter::start(options.logs)?;
+        let failure = Arc::new(OnceLock::new());
+        let parts = Parts {
+            store: options.store,
+            content: options.content,
+            committer,
+            queries,
+            evaluator,
+            logs,
+            definitions,
+            link: options.link,
+            commands: receiver,
+            clock: Clock::new(),
+            random: fastrand::Rng::with_seed(options.seed),
+            failure: failure.clone(),
+        };
+        let thread = thread::Builder::new()
+            .name("coordinator".to_owned())
+            .stack_size(evaluator::STACK_BYTES)
+            .spawn(move || EventLoop::new(parts).run())?;
+        let shared = Shared { mailbox, failure, thread: Mutex::new(Some(thread)) };
+        Ok(CoordinatorHandle { shared: Arc::new(shared) })
+    }
+}
+
+/// Asks a coordinator of this process; cheap to clone.
+#[derive(Clone)]
+pub struct CoordinatorHandle {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    mailbox: Mailbox,
+    /// Why the store failed, once it has.
+    failure: Arc<OnceLock<String>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl CoordinatorHandle {
+    /// Asks, and waits for the answer: as long as the request says, or as the store takes.
+    #[must_use]
+    pub fn request(&self, request: Request) -> Answer {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let command = Command::Request(request, ReplyTo::Local(sender));
+        if self.shared.mailbox.send(command).is_err() {
+            return Answer::Refused(self.refusal());
+        }
+        receiver.recv().unwrap_or_else(|_| Answer::Refused(self.refusal()))
+    }
+
+    /// Why the store failed, if it has: the coordinator has stopped then.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        self.shared.failure.get().map(String::as_str)
+    }
+
+    /// Stores what is being stored, gives up what is under way (it is resumable), and ends.
+    /// Returns whether it ended within `limit`.
+    pub fn stop(&self, limit: Duration) -> bool {
+        // If the loop has ended already, there is nobody to tell.
+        let _ended = self.shared.mailbox.send(Command::Stop);
+        let thread =
+            self.shared.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(thread) = thread else { return true };
+        let (done, waiting) = mpsc::sync_channel(1);
+        let joiner = thread::Builder::new().name("stopping".to_owned()).spawn(move || {
+            let ended = thread.join().is_ok();
+            // Nobody waits any more after the limit.
+            let _late = done.try_send(ended);
+        });
+        joiner.is_ok() && waiting.recv_timeout(limit).unwrap_or(false)
+    }
+
+    fn refusal(&self) -> Refusal {
+        match self.shared.failure.get() {
+            Some(failure) => Refusal::Store(failure.clone()),
+            None => Refusal::Unavailable("the coordinator is stopping".to_owned()),
+        }
+    }
+}

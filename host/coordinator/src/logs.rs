@@ -1,0 +1,105 @@
+//! Log lines of steps: one bounded file of JSON lines a run, written by a thread of its own.
+//!
+//! Logs are for people and are not synced; lines that come faster than the disk takes them are
+//! dropped and counted.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, SyncSender};
+use std::thread;
+
+use wfhost_transport::client::ShownLogLine;
+use wfhost_workflow::RunId;
+
+/// A run's log file does not grow beyond this.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// Batches that wait for the disk.
+const QUEUE_MAX: usize = 1024;
+
+/// Lines in one answer.
+const LINES_MAX: usize = 1000;
+
+/// Bytes in one answer.
+const ANSWER_BYTES_MAX: usize = 512 << 10;
+
+/// Takes log lines for the writing thread.
+#[derive(Debug)]
+pub(crate) struct LogWriter {
+    sender: SyncSender<(RunId, Vec<ShownLogLine>)>,
+    dropped: u64,
+}
+
+impl LogWriter {
+    /// Starts the thread; it ends with this value.
+    pub(crate) fn start(folder: PathBuf) -> io::Result<Self> {
+        fs::create_dir_all(&folder)?;
+        let (sender, receiver) = mpsc::sync_channel::<(RunId, Vec<ShownLogLine>)>(QUEUE_MAX);
+        thread::Builder::new().name("logs".to_owned()).spawn(move || {
+            for (run, lines) in receiver {
+                if let Err(error) = append(&folder, run, &lines) {
+                    tracing::warn!(%run, %error, "log lines could not be written");
+                }
+            }
+        })?;
+        Ok(Self { sender, dropped: 0 })
+    }
+
+    /// Never waits.
+    pub(crate) fn write(&mut self, run: RunId, lines: Vec<ShownLogLine>) {
+        let count = lines.len() as u64;
+        if self.sender.try_send((run, lines)).is_err() {
+            self.dropped += count;
+            tracing::warn!(dropped = self.dropped, "log lines were dropped");
+        }
+    }
+}
+
+pub(crate) fn file_of(folder: &Path, run: RunId) -> PathBuf {
+    folder.join(format!("{run}.jsonl"))
+}
+
+fn append(folder: &Path, run: RunId, lines: &[ShownLogLine]) -> io::Result<()> {
+    let mut file = OpenOptions::new().create(true).append(true).open(file_of(folder, run))?;
+    if file.metadata()?.len() >= FILE_BYTES_MAX {
+        return Ok(());
+    }
+    let mut text = Vec::new();
+    for line in lines {
+        serde_json::to_writer(&mut text, line)?;
+        text.push(b'\n');
+    }
+    file.write_all(&text)
+}
+
+/// Whole lines from `offset` on, and where to go on; a line that is being written is left.
+pub(crate) fn read(
+    folder: &Path,
+    run: RunId,
+    offset: u64,
+) -> io::Result<(Vec<ShownLogLine>, u64)> {
+    let mut file = match File::open(file_of(folder, run)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), offset)),
+        Err(error) => return Err(error),
+    };
+    file.seek(SeekFrom::Start(offset))?;
+    let mut reader = BufReader::new(file);
+    let (mut lines, mut next, mut taken) = (Vec::new(), offset, 0);
+    let mut text = Vec::new();
+    while lines.len() < LINES_MAX && taken < ANSWER_BYTES_MAX {
+        text.clear();
+        let length = reader.read_until(b'\n', &mut text)?;
+        if !text.ends_with(b"\n") {
+            break;
+        }
+        next += length as u64;
+        taken += length;
+        // A line that a crash cut in two is passed over.
+        if let Ok(line) = serde_json::from_slice(&text) {
+            lines.push(line);
+        }
+    }
+    Ok((lines, next))
+}

@@ -1,0 +1,228 @@
+//! Reads the store, parses definitions and reads log files, on a thread that may block.
+
+use std::fs;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use wfhost_checkpoint::{Content, Store, Stored};
+use wfhost_transport::client::{Answer, Refusal, Start};
+use wfhost_workflow::run::{Run, RunStatus, Snapshot};
+use wfhost_workflow::{Digest, Revision, RunId};
+
+use crate::commands::{Command, LoadedFor, Mailbox, QueryResult, ReplyTo};
+use crate::definitions::Definitions;
+use crate::shown;
+use crate::{logs, requests};
+
+/// Records in one answer to `Events`.
+const RECORDS_MAX: usize = 500;
+
+/// About how large one answer to `Events` may become.
+const EVENTS_BYTES_MAX: usize = 1 << 20;
+
+/// Summaries in one answer.
+const SUMMARIES_MAX: usize = 1000;
+
+/// What the thread reads.
+pub(crate) struct Sources {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) content: Content,
+    pub(crate) logs: PathBuf,
+    pub(crate) definitions: Arc<Definitions>,
+}
+
+/// A question to the thread.
+pub(crate) enum Query {
+    Prepare(Box<Start>),
+    Load { run: RunId, purpose: LoadedFor },
+    List { before: Option<RunId>, limit: usize, statuses: Vec<RunStatus> },
+    Find { prefix: String },
+    Show { run: RunId },
+    Await { run: RunId },
+    Events { run: RunId, after: Revision, limit: usize },
+    Logs { run: RunId, offset: u64 },
+    Output { run: RunId, step: Option<String> },
+    Remove { run: RunId },
+    Chunk { digest: Digest, offset: u64, len: u32 },
+}
+
+pub(crate) type QuerySender = mpsc::Sender<(Query, ReplyTo)>;
+
+/// Starts the thread; it ends when the sender is dropped.
+pub(crate) fn start(sources: Sources, mailbox: Mailbox) -> io::Result<QuerySender> {
+    let (sender, receiver) = mpsc::channel::<(Query, ReplyTo)>();
+    thread::Builder::new()
+        .name("queries".to_owned())
+        .stack_size(crate::evaluator::STACK_BYTES)
+        .spawn(move || {
+            for (query, reply) in receiver {
+                let result = sources
+                    .answer(query)
+                    .unwrap_or_else(|refusal| QueryResult::Answer(Answer::Refused(refusal)));
+                if mailbox.send(Command::Queried(reply, result)).is_err() {
+                    return;
+                }
+            }
+        })?;
+    Ok(sender)
+}
+
+impl Sources {
+    fn answer(&self, query: Query) -> Result<QueryResult, Refusal> {
+        let answer = match query {
+            Query::Prepare(start) => {
+                let definition = self.definitions.read(&self.content, &start.definition)?;
+                return Ok(QueryResult::Prepared(start, definition));
+            }
+            Query::Load { run, purpose } => {
+                return Ok(QueryResult::Loaded(Box::new(self.load(run)?), purpose));
+            }
+            Query::List { before, limit, statuses } => {
+                return self.list(before, limit, &statuses).map(QueryResult::Summaries);
+            }
+            Query::Find { prefix } => return self.find(&prefix),
+            Query::Show { run } => {
+                Answer::Run(Box::new(shown::run_view(&self.load(run)?, None, u64::MAX)))
+            }
+            Query::Await { run } => requests::ended_answer(&self.load(run)?),
+            Query::Events { run, after, limit } => self.events(run, after, limit)?,
+            Query::Logs { run, offset } => {
+                self.stored(run)?;
+                let (lines, offset) = logs::read(&self.logs, run, offset)
+                    .map_err(|error| Refusal::Store(format!("the log of run {run}: {error}")))?;
+                Answer::Logs { lines, offset }
+            }
+            Query::Output { run, step } => Answer::Output(self.output(run, step.as_deref())?),
+            Query::Remove { run } => self.remove(run)?,
+            Query::Chunk { digest, offset, len } => return Ok(self.chunk(digest, offset, len)),
+        };
+        Ok(QueryResult::Answer(answer))
+    }
+
+    /// Empty and of no length where the content is not here: the worker gives up.
+    fn chunk(&self, digest: Digest, offset: u64, len: u32) -> QueryResult {
+        let read = || -> io::Result<(u64, Vec<u8>)> {
+            let path = self.content.path(&digest).ok_or(io::ErrorKind::NotFound)?;
+            let mut file = fs::File::open(path)?;
+            let total = file.metadata()?.len();
+            file.seek(SeekFrom::Start(offset.min(total)))?;
+            let mut bytes = Vec::new();
+            file.take(len.into()).read_to_end(&mut bytes)?;
+            Ok((total, bytes))
+        };
+        let (total, bytes) = read().unwrap_or_else(|error| {
+            tracing::warn!(%digest, %error, "a worker wants a content that is not here");
+            (0, Vec::new())
+        });
+        QueryResult::Chunk { digest, offset, total, bytes }
+    }
+
+    fn stored(&self, run: RunId) -> Result<Stored, Refusal> {
+        self.store.load(run).map_err(store_failed)?.ok_or_else(|| not_found(run))
+    }
+
+    fn load(&self, run: RunId) -> Result<Run, Refusal> {
+        let stored = self.stored(run)?;
+        let definition = self.definitions.read(&self.content, &stored.summary.definition)?;
+        let unreadable = |error| Refusal::Store(format!("run {run}: {error}"));
+        let snapshot = match &stored.snapshot {
+            Some(snapshot) => match Snapshot::from_bytes(&snapshot.bytes) {
+                Ok(snapshot) => Some(snapshot),
+                // Another format: the journal holds everything.
+                Err(_) => {
+                    let records = self
+                        .store
+                        .journal(run, Revision::default(), usize::MAX)
+                        .map_err(store_failed)?;
+                    return Run::restore(definition, None, records).map_err(unreadable);
+                }
+            },
+            None => None,
+        };
+        Run::restore(definition, snapshot, stored.records).map_err(unreadable)
+    }
+
+    fn list(
+        &self,
+        before: Option<RunId>,
+        limit: usize,
+        statuses: &[RunStatus],
+    ) -> Result<Vec<wfhost_workflow::run::RunSummary>, Refusal> {
+        let limit = limit.min(SUMMARIES_MAX);
+        let mut found = Vec::new();
+        let mut before = before;
+        while found.len() < limit {
+            let page = self.store.summaries(before, SUMMARIES_MAX).map_err(store_failed)?;
+            let Some(last) = page.last() else { break };
+            before = Some(last.run);
+            found.extend(page.into_iter().filter(|summary| {
+                statuses.is_empty() || statuses.contains(&summary.status)
+            }));
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    fn find(&self, prefix: &str) -> Result<QueryResult, Refusal> {
+        if prefix == "latest" {
+            let newest = self.store.summaries(None, 1).map_err(store_failed)?;
+            return Ok(QueryResult::Summaries(newest));
+        }
+        let runs = self.store.find(prefix, 2).map_err(store_failed)?;
+        let mut summaries = Vec::new();
+        for run in runs {
+            summaries.extend(self.store.summary(run).map_err(store_failed)?);
+        }
+        Ok(QueryResult::Summaries(summaries))
+    }
+
+    fn events(&self, run: RunId, after: Revision, limit: usize) -> Result<Answer, Refusal> {
+        let summary =
+            self.store.summary(run).map_err(store_failed)?.ok_or_else(|| not_found(run))?;
+        let definition = self.definitions.read(&self.content, &summary.definition)?;
+        let limit = limit.clamp(1, RECORDS_MAX);
+        let records = self.store.journal(run, after, limit).map_err(store_failed)?;
+        let full = records.len() == limit;
+        let (mut events, mut bytes, mut next) = (Vec::new(), 0, None);
+        for record in records {
+            let revision = record.revision;
+            let shown = shown::events(record, &definition);
+            bytes += shown
+                .iter()
+                .flat_map(|event| event.details.values())
+                .map(|value| value.len_bytes() + 100)
+                .sum::<usize>();
+            events.extend(shown);
+            next = Some(revision);
+            if bytes > EVENTS_BYTES_MAX {
+                return Ok(Answer::Events { events, next });
+            }
+        }
+        Ok(Answer::Events { events, next: next.filter(|_| full) })
+    }
+
+    fn output(&self, run: RunId, step: Option<&str>) -> Result<wfhost_workflow::Json, Refusal> {
+        requests::output_of(&self.load(run)?, step)
+    }
+
+    fn remove(&self, run: RunId) -> Result<Answer, Refusal> {
+        self.store.remove(run).map_err(store_failed)?;
+        match fs::remove_file(logs::file_of(&self.logs, run)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => tracing::warn!(%run, %error, "a log file could not be removed"),
+        }
+        Ok(Answer::Done)
+    }
+}
+
+pub(crate) fn not_found(run: RunId) -> Refusal {
+    Refusal::NotFound(format!("there is no run {run}"))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
+pub(crate) fn store_failed(error: wfhost_checkpoint::Error) -> Refusal {
+    Refusal::Store(error.to_string())
+}

@@ -1,0 +1,371 @@
+//! What clients ask, and who answers: the loop from its memory, or the queries' thread.
+
+use std::sync::Arc;
+
+use wfhost_transport::client::{
+    Answer, Refusal, Request, ShownRun, ShownStatus, Start,
+};
+use wfhost_transport::message::ToWorker;
+use wfhost_workflow::run::{Input, Run, RunStarted, RunStatus, RunSummary};
+use wfhost_workflow::{Definition, DurationMs, Json, MonotonicMs, RunId};
+
+use crate::commands::{LoadedFor, QueryResult, ReplyTo};
+use crate::event_loop::{EventLoop, answer};
+use crate::queries::{Query, not_found, store_failed};
+use crate::runs::{Slot, WatchKind, Watcher};
+use crate::shown;
+
+/// Nobody waits longer than this in one request.
+const WAIT_MS_MAX: u64 = 60_000;
+
+/// More would keep too much of the loop's time.
+const WATCHERS_MAX: usize = 10_000;
+
+/// What a person can do to a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Go on with a run that nobody serves.
+    Resume,
+    /// End an open run.
+    Cancel,
+    /// Remove an ended run.
+    Remove,
+}
+
+/// Which verb works on a run in which status: `Ok` says what happens.
+pub const VERBS: [(Verb, ShownStatus, Result<&str, &str>); 15] = {
+    use ShownStatus::{Cancelled, Failed, Interrupted, Running, Succeeded};
+    use Verb::{Cancel, Remove, Resume};
+    [
+        (Resume, Interrupted, Ok("goes on")),
+        (Resume, Running, Ok("nothing: it is going on")),
+        (Resume, Succeeded, Err("it has succeeded: there is nothing to go on with")),
+        (Resume, Failed, Err("it has failed: start a new run")),
+        (Resume, Cancelled, Err("it was cancelled: start a new run")),
+        (Cancel, Interrupted, Ok("is cancelled")),
+        (Cancel, Running, Ok("is cancelled")),
+        (Cancel, Succeeded, Err("it has succeeded already")),
+        (Cancel, Failed, Err("it has failed already")),
+        (Cancel, Cancelled, Ok("nothing: it is cancelled")),
+        (Remove, Interrupted, Err("it is open: cancel it first")),
+        (Remove, Running, Err("it is open: cancel it first")),
+        (Remove, Succeeded, Ok("is removed")),
+        (Remove, Failed, Ok("is removed")),
+        (Remove, Cancelled, Ok("is removed")),
+    ]
+};
+
+/// What a verb does to a run in a status, or why it does not.
+///
+/// # Errors
+/// The reason, for people.
+pub fn verb_result(verb: Verb, status: ShownStatus) -> Result<&'static str, &'static str> {
+    VERBS
+        .iter()
+        .find(|(of, on, _)| *of == verb && *on == status)
+        .map_or(Err("it is not possible"), |(_, _, result)| *result)
+}
+
+impl EventLoop {
+    pub(crate) fn request(&mut self, request: Request, reply: ReplyTo) {
+        match request {
+            Request::Start(start) => self.start(start, reply),
+            Request::Resume { run } => self.resume(run, reply),
+            Request::Cancel { run, reason } => self.cancel(run, reason, reply),
+            Request::Remove { run } => self.remove(run, reply),
+            Request::List { before, limit, status } => {
+                let query = Query::List { before, limit: limit as usize, statuses: stored(&status) };
+                self.ask(query, reply);
+            }
+            Request::Find { prefix } => self.ask(Query::Find { prefix }, reply),
+            Request::Show { run } => match self.view(run) {
+                Some(view) => self.reply(reply, view),
+                None => self.ask(Query::Show { run }, reply),
+            },
+            Request::Events { run, after, limit } => {
+                self.ask(Query::Events { run, after, limit: limit as usize }, reply);
+            }
+            Request::Logs { run, offset } => self.ask(Query::Logs { run, offset }, reply),
+            Request::Output { run, step } => match self.runs.get(run).and_then(Slot::run) {
+                Some(open) => {
+                    let answer = match output_of(open, step.as_deref()) {
+                        Ok(output) => Answer::Output(output),
+                        Err(refusal) => Answer::Refused(refusal),
+                    };
+                    self.reply(reply, answer);
+                }
+                None => self.ask(Query::Output { run, step }, reply),
+            },
+            Request::Await { run, wait_ms } => {
+                if self.runs.contains(run) {
+                    self.watch(run, WatchKind::End, wait_ms, reply);
+                } else {
+                    self.ask(Query::Await { run }, reply);
+                }
+            }
+            Request::Watch { run, seen, wait_ms } => {
+                if self.runs.contains(run) {
+                    self.watch(run, WatchKind::View { seen }, wait_ms, reply);
+                } else {
+                    self.ask(Query::Show { run }, reply);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn queried(&mut self, reply: ReplyTo, result: QueryResult) {
+        match result {
+            QueryResult::Answer(answer) => self.reply(reply, answer),
+            QueryResult::Chunk { digest, offset, total, bytes } => {
+                if let ReplyTo::Worker(worker) = reply {
+                    self.send(worker, &ToWorker::Chunk { digest, offset, total, bytes });
+                }
+            }
+            QueryResult::Summaries(summaries) => {
+                let runs = summaries.into_iter().map(|summary| self.shown(summary)).collect();
+                self.reply(reply, Answer::Runs(runs));
+            }
+            QueryResult::Prepared(start, definition) => {
+                self.start_prepared(*start, definition, reply);
+            }
+            QueryResult::Loaded(run, purpose) => self.loaded(run, purpose, reply),
+        }
+    }
+
+    pub(crate) fn ask(&mut self, query: Query, reply: ReplyTo) {
+        if let Err(failed) = self.parts.queries.send((query, reply)) {
+            let (_, reply) = failed.0;
+            let refusal = Refusal::Unavailable("the thread that reads has ended".to_owned());
+            self.reply(reply, Answer::Refused(refusal));
+        }
+    }
+
+    fn start(&mut self, start: Box<Start>, reply: ReplyTo) {
+        match self.parts.definitions.kept(&start.definition) {
+            Some(definition) => self.start_prepared(*start, definition, reply),
+            None => self.ask(Query::Prepare(start), reply),
+        }
+    }
+
+    fn start_prepared(&mut self, start: Start, definition: Arc<Definition>, reply: ReplyTo) {
+        match self.check_start(&start, &definition) {
+            Ok(Known::New) => {
+                let started = RunStarted {
+                    run: start.run,
+                    workflow: definition.name.clone(),
+                    version: definition.version.clone(),
+                    definition: start.definition,
+                    input: start.input,
+                    plugins: start.plugins,
+                    seed: self.parts.random.u64(..),
+                };
+                self.begin(definition, started, reply);
+            }
+            Ok(Known::Stored) => self.reply(reply, Answer::Done),
+            Err(refusal) => self.reply(reply, Answer::Refused(refusal)),
+        }
+    }
+
+    fn check_start(&self, start: &Start, definition: &Definition) -> Result<Known, Refusal> {
+        if self.runs.contains(start.run) {
+            return Ok(Known::Stored);
+        }
+        if self.parts.store.summary(start.run).map_err(store_failed)?.is_some() {
+            return Ok(Known::Stored);
+        }
+        if let Some(schema) = &definition.input {
+            schema.check(&start.input).map_err(|problems| {
+                Refusal::Invalid(format!("the input does not fit: {}", problems.join("; ")))
+            })?;
+        }
+        let wanted = definition.plugins.iter().map(|plugin| &plugin.alias);
+        if !wanted.eq(start.plugins.iter().map(|plugin| &plugin.alias)) {
+            let message = "the plugins are not those of the workflow file".to_owned();
+            return Err(Refusal::Invalid(message));
+        }
+        for plugin in &start.plugins {
+            if !self.parts.content.contains(&plugin.digest).map_err(store_failed)? {
+                return Err(Refusal::Invalid(format!(
+                    "the component of plugin `{}` ({}) is not in the content store",
+                    plugin.alias, plugin.digest
+                )));
+            }
+        }
+        Ok(Known::New)
+    }
+
+    fn resume(&mut self, run: RunId, reply: ReplyTo) {
+        if self.runs.contains(run) {
+            return self.reply(reply, Answer::Done);
+        }
+        self.ask(Query::Load { run, purpose: LoadedFor::Resume }, reply);
+    }
+
+    fn cancel(&mut self, run: RunId, reason: String, reply: ReplyTo) {
+        if self.runs.contains(run) {
+            return self.take(run, Input::Cancel { reason }, Some(reply));
+        }
+        self.ask(Query::Load { run, purpose: LoadedFor::Cancel { reason } }, reply);
+    }
+
+    fn loaded(&mut self, run: Box<Run>, purpose: LoadedFor, reply: ReplyTo) {
+        let verb = match purpose {
+            LoadedFor::Resume => Verb::Resume,
+            LoadedFor::Cancel { .. } => Verb::Cancel,
+        };
+        let status = ShownStatus::of(run.status(), self.runs.contains(run.id()));
+        match verb_result(verb, status) {
+            Ok(_) if run.status().is_over() => self.reply(reply, Answer::Done),
+            Ok(_) => self.adopt(run, purpose, reply),
+            Err(reason) => {
+                let refusal = Refusal::WrongState(format!("run {}: {reason}", run.id()));
+                self.reply(reply, Answer::Refused(refusal));
+            }
+        }
+    }
+
+    fn remove(&mut self, run: RunId, reply: ReplyTo) {
+        let status = match self.parts.store.summary(run) {
+            Ok(Some(summary)) => ShownStatus::of(summary.status, self.runs.contains(run)),
+            Ok(None) => return self.reply(reply, Answer::Refused(not_found(run))),
+            Err(error) => return self.reply(reply, Answer::Refused(store_failed(error))),
+        };
+        match verb_result(Verb::Remove, status) {
+            Ok(_) => self.ask(Query::Remove { run }, reply),
+            Err(reason) => {
+                let refusal = Refusal::WrongState(format!("run {run}: {reason}"));
+                self.reply(reply, Answer::Refused(refusal));
+            }
+        }
+    }
+
+    fn shown(&self, summary: RunSummary) -> ShownRun {
+        let status = ShownStatus::of(summary.status, self.runs.contains(summary.run));
+        ShownRun { summary, status }
+    }
+
+    /// The view of a run that is here, unless its end is still on its way to the store.
+    fn view(&self, run: RunId) -> Option<Answer> {
+        let slot = self.runs.get(run)?;
+        let here = slot.run()?;
+        (!here.status().is_over())
+            .then(|| Answer::Run(Box::new(shown::run_view(here, Some(&slot.live), slot.tick))))
+    }
+
+    fn watch(&mut self, run: RunId, kind: WatchKind, wait_ms: u64, reply: ReplyTo) {
+        let until = self.parts.clock.monotonic() + DurationMs(wait_ms.min(WAIT_MS_MAX));
+        let Some(slot) = self.runs.get_mut(run) else { return };
+        if slot.watchers.len() >= WATCHERS_MAX {
+            let refusal = Refusal::Unavailable("too many are watching this run".to_owned());
+            return self.reply(reply, Answer::Refused(refusal));
+        }
+        slot.watchers.push(Watcher { reply, until, kind });
+        self.watched.insert(run);
+    }
+
+    /// Answers those who have not seen what there is to see.
+    pub(crate) fn answer_watchers(&mut self) {
+        for run in std::mem::take(&mut self.watched) {
+            let Some(view) = self.view(run) else {
+                self.watched.insert(run);
+                continue;
+            };
+            let Some(slot) = self.runs.get_mut(run) else { continue };
+            let tick = slot.tick;
+            let watchers = std::mem::take(&mut slot.watchers);
+            let (ready, waiting): (Vec<_>, Vec<_>) = watchers.into_iter().partition(
+                |watcher| matches!(watcher.kind, WatchKind::View { seen } if seen != tick),
+            );
+            if waiting.iter().any(|watcher| matches!(watcher.kind, WatchKind::View { .. })) {
+                self.watched.insert(run);
+            }
+            slot.watchers = waiting;
+            for watcher in ready {
+                answer(&mut self.parts.link, watcher.reply, view.clone());
+            }
+        }
+    }
+
+    /// Answers those whose time is over.
+    pub(crate) fn answer_late_watchers(&mut self, now: MonotonicMs) {
+        let mut late = Vec::new();
+        for (run, slot) in self.runs.slots_mut() {
+            let watchers = std::mem::take(&mut slot.watchers);
+            let (over, waiting): (Vec<_>, Vec<_>) =
+                watchers.into_iter().partition(|watcher| watcher.until <= now);
+            slot.watchers = waiting;
+            late.extend(over.into_iter().map(|watcher| (run, watcher)));
+        }
+        for (run, watcher) in late {
+            let message = match (watcher.kind, self.view(run)) {
+                (WatchKind::View { .. }, Some(view)) => view,
+                (WatchKind::View { .. }, None) => Answer::Refused(Refusal::Unavailable(
+                    "the run is changing: ask again".to_owned(),
+                )),
+                (WatchKind::End, _) => {
+                    Answer::Ended { status: RunStatus::Running, output: None, error: None }
+                }
+            };
+            self.reply(watcher.reply, message);
+        }
+    }
+
+    pub(crate) fn answer_watchers_of_ended(&mut self, run: RunId, mut slot: Slot) {
+        self.watched.remove(&run);
+        let watchers = std::mem::take(&mut slot.watchers);
+        let Some(over) = slot.run() else { return };
+        for watcher in watchers {
+            let message = match watcher.kind {
+                WatchKind::End => ended_answer(over),
+                WatchKind::View { .. } => {
+                    Answer::Run(Box::new(shown::run_view(over, None, slot.tick)))
+                }
+            };
+            answer(&mut self.parts.link, watcher.reply, message);
+        }
+    }
+}
+
+/// Whether a run was started before.
+enum Known {
+    New,
+    Stored,
+}
+
+/// What `Await` gives for a run that is not served.
+pub(crate) fn ended_answer(run: &Run) -> Answer {
+    Answer::Ended { status: run.status(), output: run.output().cloned(), error: run.error() }
+}
+
+/// A run's output, or a step's.
+pub(crate) fn output_of(run: &Run, step: Option<&str>) -> Result<Json, Refusal> {
+    let Some(name) = step else {
+        return run.output().cloned().ok_or_else(|| {
+            Refusal::WrongState(format!("run {} has no output: {}", run.id(), why_none(run)))
+        });
+    };
+    if !run.definition().steps.iter().any(|step| &*step.name == name) {
+        let message = format!("workflow `{}` has no step `{name}`", run.definition().name);
+        return Err(Refusal::NotFound(message));
+    }
+    run.step_output(name).ok_or_else(|| {
+        Refusal::WrongState(format!("step `{name}` of run {} has no result", run.id()))
+    })
+}
+
+fn why_none(run: &Run) -> String {
+    run.error().unwrap_or_else(|| "it is not over".to_owned())
+}
+
+/// As stored: both shown statuses of an open run are one.
+fn stored(shown: &[ShownStatus]) -> Vec<RunStatus> {
+    shown
+        .iter()
+        .map(|status| match status {
+            ShownStatus::Running | ShownStatus::Interrupted => RunStatus::Running,
+            ShownStatus::Succeeded => RunStatus::Succeeded,
+            ShownStatus::Failed => RunStatus::Failed,
+            ShownStatus::Cancelled => RunStatus::Cancelled,
+        })
+        .collect()
+}

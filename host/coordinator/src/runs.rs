@@ -1,0 +1,208 @@
+//! The runs in memory, and what is known of them besides their state.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use wfhost_checkpoint::Snapshot;
+use wfhost_transport::message::Progress;
+use wfhost_workflow::run::{Effect, Event, Input, Record, Run};
+use wfhost_workflow::{Attempt, Revision, RunId, TaskId, TimestampMs};
+
+use crate::commands::ReplyTo;
+
+/// A snapshot is worth writing once the journal since the last one is this large, and larger
+/// than twice that snapshot: so all snapshots together stay below the journal's size.
+const SNAPSHOT_AFTER_BYTES: usize = 256 << 10;
+
+/// Every run that is served.
+#[derive(Default)]
+pub(crate) struct Runs {
+    slots: HashMap<RunId, Slot>,
+    /// When [`Input::TimersDue`] is wanted, by time.
+    timers: BTreeSet<(TimestampMs, RunId)>,
+}
+
+/// One run that is served.
+pub(crate) struct Slot {
+    pub(crate) place: Place,
+    /// Commits that are on their way, oldest first.
+    pub(crate) pending: VecDeque<PendingCommit>,
+    /// Rises with everything that a view shows.
+    pub(crate) tick: u64,
+    pub(crate) watchers: Vec<Watcher>,
+    pub(crate) live: Live,
+    /// Its expressions are evaluated away from the event loop.
+    pub(crate) heavy: bool,
+    timer: Option<TimestampMs>,
+    journal_bytes: usize,
+    snapshot_bytes: usize,
+}
+
+/// Where a run is.
+pub(crate) enum Place {
+    Here(Box<Run>),
+    /// At the evaluator; these inputs wait for it.
+    Away(VecDeque<(Input, Option<ReplyTo>)>),
+}
+
+/// A commit that is on its way to the store, and what to do when it is there.
+pub(crate) struct PendingCommit {
+    pub(crate) revision: Revision,
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) reply: Option<ReplyTo>,
+}
+
+/// Somebody who waits for a run to change or to end.
+pub(crate) struct Watcher {
+    pub(crate) reply: ReplyTo,
+    pub(crate) until: wfhost_workflow::MonotonicMs,
+    pub(crate) kind: WatchKind,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum WatchKind {
+    /// The next view after this tick.
+    View { seen: u64 },
+    /// The end.
+    End,
+}
+
+/// What workers say of attempts that are under way; not stored.
+#[derive(Default)]
+pub(crate) struct Live {
+    pub(crate) leased: BTreeMap<TaskId, Attempt>,
+    pub(crate) progress: BTreeMap<TaskId, Progress>,
+}
+
+impl Slot {
+    pub(crate) fn new(place: Place, heavy: bool) -> Self {
+        Self {
+            place,
+            pending: VecDeque::new(),
+            tick: 1,
+            watchers: Vec::new(),
+            live: Live::default(),
+            heavy,
+            timer: None,
+            journal_bytes: 0,
+            snapshot_bytes: 0,
+        }
+    }
+
+    pub(crate) fn run(&self) -> Option<&Run> {
+        match &self.place {
+            Place::Here(run) => Some(run),
+            Place::Away(_) => None,
+        }
+    }
+
+    /// A snapshot, if one is worth its bytes with this record.
+    pub(crate) fn snapshot_for(&mut self, record: &Record) -> Option<Snapshot> {
+        self.journal_bytes += record.events.iter().map(event_bytes).sum::<usize>();
+        if self.journal_bytes < SNAPSHOT_AFTER_BYTES.max(2 * self.snapshot_bytes) {
+            return None;
+        }
+        let bytes = self.run()?.snapshot().to_bytes();
+        self.journal_bytes = 0;
+        self.snapshot_bytes = bytes.len();
+        Some(Snapshot { revision: record.revision, bytes })
+    }
+}
+
+/// About what an event takes in the journal: its values, and what surrounds them.
+fn event_bytes(event: &Event) -> usize {
+    const AROUND: usize = 64;
+    AROUND
+        + match event {
+            Event::Started(started) => started.input.len_bytes(),
+            Event::AttemptSucceeded { output, kv, .. } => {
+                let writes = kv.iter().map(|write| {
+                    write.key.len() + write.value.as_ref().map_or(0, Vec::len)
+                });
+                output.len_bytes() + writes.sum::<usize>()
+            }
+            Event::Succeeded { output } => output.len_bytes(),
+            Event::StepCompleted { output, .. } => match output {
+                wfhost_workflow::run::StepOutput::Value(output) => output.len_bytes(),
+                wfhost_workflow::run::StepOutput::Parts => 0,
+            },
+            Event::AttemptFailed { failure, .. } | Event::Failed { failure, .. } => {
+                failure.message.len()
+            }
+            Event::StepSkipped { .. }
+            | Event::MapOpened { .. }
+            | Event::AttemptScheduled { .. }
+            | Event::AttemptLost { .. }
+            | Event::Cancelled { .. } => 0,
+        }
+}
+
+impl Runs {
+    pub(crate) fn get(&self, run: RunId) -> Option<&Slot> {
+        self.slots.get(&run)
+    }
+
+    pub(crate) fn get_mut(&mut self, run: RunId) -> Option<&mut Slot> {
+        self.slots.get_mut(&run)
+    }
+
+    pub(crate) fn contains(&self, run: RunId) -> bool {
+        self.slots.contains_key(&run)
+    }
+
+    pub(crate) fn insert(&mut self, run: RunId, slot: Slot) {
+        self.slots.insert(run, slot);
+    }
+
+    pub(crate) fn remove(&mut self, run: RunId) -> Option<Slot> {
+        let slot = self.slots.remove(&run)?;
+        if let Some(at) = slot.timer {
+            self.timers.remove(&(at, run));
+        }
+        Some(slot)
+    }
+
+    pub(crate) fn ids(&self) -> impl Iterator<Item = RunId> {
+        self.slots.keys().copied()
+    }
+
+    pub(crate) fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.values()
+    }
+
+    pub(crate) fn slots_mut(&mut self) -> impl Iterator<Item = (RunId, &mut Slot)> {
+        self.slots.iter_mut().map(|(run, slot)| (*run, slot))
+    }
+
+    /// Takes over when the run wants its next timer.
+    pub(crate) fn set_timer(&mut self, run: RunId) {
+        let Some(slot) = self.slots.get_mut(&run) else { return };
+        let wanted = slot.run().and_then(Run::next_timer);
+        if wanted == slot.timer {
+            return;
+        }
+        if let Some(at) = slot.timer {
+            self.timers.remove(&(at, run));
+        }
+        if let Some(at) = wanted {
+            self.timers.insert((at, run));
+        }
+        slot.timer = wanted;
+    }
+
+    /// The first run whose timer is due, taken off the list.
+    pub(crate) fn take_due(&mut self, now: TimestampMs) -> Option<RunId> {
+        let (at, run) = *self.timers.first()?;
+        if at > now {
+            return None;
+        }
+        self.timers.pop_first();
+        if let Some(slot) = self.slots.get_mut(&run) {
+            slot.timer = None;
+        }
+        Some(run)
+    }
+
+    pub(crate) fn next_timer(&self) -> Option<TimestampMs> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+}

@@ -1,0 +1,195 @@
+//! From a run's state to what clients see of it.
+
+use std::collections::BTreeMap;
+
+use wfhost_transport::client::{
+    RunView, ShownEvent, ShownRun, ShownStatus, StepShown, StepView,
+};
+use wfhost_workflow::run::{Event, Record, Run, StepOutput, StepProgress, StepStanding};
+use wfhost_workflow::{Definition, Json, StepId, TaskId};
+
+use crate::runs::Live;
+
+/// Larger values are left out of views: there is `runs output` for them.
+const VALUE_BYTES_MAX: usize = 4 << 10;
+
+/// Everything that `runs show` and live progress need.
+pub(crate) fn run_view(run: &Run, live: Option<&Live>, tick: u64) -> RunView {
+    let summary = run.summary();
+    let status = ShownStatus::of(summary.status, live.is_some());
+    RunView {
+        tick,
+        run: ShownRun { summary, status },
+        steps: run.progress().map(|progress| step_view(progress, live)).collect(),
+        input: small(&run.input()),
+        output: run.output().and_then(small),
+        plugins: run.plugins().to_vec(),
+    }
+}
+
+fn small(value: &Json) -> Option<Json> {
+    (value.len_bytes() <= VALUE_BYTES_MAX).then(|| value.clone())
+}
+
+fn step_view(progress: StepProgress<'_>, live: Option<&Live>) -> StepView {
+    let leased = live.map_or(0, |live| tasks_of(&live.leased, progress.id).count() as u32);
+    let newest = live.and_then(|live| tasks_of(&live.progress, progress.id).next_back());
+    let state = match progress.standing {
+        StepStanding::Waiting => StepShown::Waiting,
+        StepStanding::UnderWay if leased > 0 => StepShown::Running,
+        StepStanding::UnderWay => StepShown::Queued,
+        StepStanding::Backoff => StepShown::Backoff,
+        StepStanding::Done => StepShown::Done,
+        StepStanding::Skipped => StepShown::Skipped,
+        StepStanding::Failed => StepShown::Failed,
+        StepStanding::Stopped => StepShown::Stopped,
+    };
+    StepView {
+        name: progress.step.name.to_string(),
+        kind: progress.step.kind.name().to_owned(),
+        state,
+        items: progress.items,
+        attempt: progress.attempt.map_or(0, |attempt| attempt.0),
+        running: leased,
+        started_at: progress.started_at,
+        ended_at: progress.ended_at,
+        error: progress.error,
+        retry_at: progress.retry_at,
+        progress: newest.map(|(_, progress)| progress.clone()),
+    }
+}
+
+fn tasks_of<T>(
+    map: &BTreeMap<TaskId, T>,
+    step: StepId,
+) -> impl DoubleEndedIterator<Item = (&TaskId, &T)> {
+    map.range(TaskId::of(step)..=TaskId::item(step, u32::MAX))
+}
+
+/// The events of a record, with step names.
+pub(crate) fn events(record: Record, definition: &Definition) -> Vec<ShownEvent> {
+    let Record { revision, at, events } = record;
+    events
+        .into_iter()
+        .map(|event| {
+            let (name, about, details) = describe(event);
+            let step = about.step.and_then(|step| definition.steps.get(step.position()));
+            ShownEvent {
+                revision,
+                at,
+                event: name.to_owned(),
+                step: step.map(|step| step.name.to_string()),
+                index: about.index,
+                attempt: about.attempt,
+                details,
+            }
+        })
+        .collect()
+}
+
+#[derive(Default)]
+struct About {
+    step: Option<StepId>,
+    index: Option<u32>,
+    attempt: Option<u32>,
+}
+
+impl About {
+    const fn step(step: StepId) -> Self {
+        Self { step: Some(step), index: None, attempt: None }
+    }
+
+    const fn attempt(task: TaskId, attempt: wfhost_workflow::Attempt) -> Self {
+        Self { step: Some(task.step), index: task.index, attempt: Some(attempt.0) }
+    }
+}
+
+type Details = BTreeMap<String, Json>;
+
+fn describe(event: Event) -> (&'static str, About, Details) {
+    match event {
+        Event::Started(started) => {
+            let details = Details::new()
+                .and("workflow", &text(&started.workflow))
+                .and("version", &text(&started.version))
+                .and("definition", &text(&started.definition.to_string()))
+                .and("input", &started.input);
+            ("started", About::default(), details)
+        }
+        Event::StepSkipped { step } => ("step-skipped", About::step(step), Details::new()),
+        Event::StepCompleted { step, output } => {
+            let details = match &output {
+                StepOutput::Value(output) => Details::new().and("output", output),
+                StepOutput::Parts => Details::new(),
+            };
+            ("step-completed", About::step(step), details)
+        }
+        Event::MapOpened { step, items, .. } => {
+            ("map-opened", About::step(step), Details::new().and("items", &number(items.into())))
+        }
+        Event::AttemptScheduled { task, attempt } => {
+            ("attempt-scheduled", About::attempt(task, attempt), Details::new())
+        }
+        Event::AttemptSucceeded { task, attempt, output, kv } => {
+            let mut details = Details::new().and("output", &output);
+            if !kv.is_empty() {
+                details = details.and("kv-writes", &number(kv.len() as u64));
+            }
+            ("attempt-succeeded", About::attempt(task, attempt), details)
+        }
+        Event::AttemptFailed { task, attempt, failure, retry_at } => {
+            let mut details = failure_details(&failure);
+            if let Some(at) = retry_at {
+                details = details.and("retry-at", &number(at.0));
+            }
+            ("attempt-failed", About::attempt(task, attempt), details)
+        }
+        Event::AttemptLost { task, attempt, reason } => (
+            "attempt-lost",
+            About::attempt(task, attempt),
+            Details::new().and("reason", &text(&reason)),
+        ),
+        Event::Succeeded { output } => {
+            ("succeeded", About::default(), Details::new().and("output", &output))
+        }
+        Event::Failed { task, failure } => {
+            let about = task.map_or_else(About::default, |task| About {
+                index: task.index,
+                ..About::step(task.step)
+            });
+            ("failed", about, failure_details(&failure))
+        }
+        Event::Cancelled { reason } => {
+            ("cancelled", About::default(), Details::new().and("reason", &text(&reason)))
+        }
+    }
+}
+
+fn failure_details(failure: &wfhost_workflow::Failure) -> Details {
+    Details::new()
+        .and("kind", &text(failure.kind.name()))
+        .and("code", &text(&failure.code))
+        .and("message", &text(&failure.message))
+}
+
+fn text(text: &str) -> Json {
+    Json::from_value(&serde_json::Value::from(text))
+}
+
+fn number(number: u64) -> Json {
+    Json::from_value(&serde_json::Value::from(number))
+}
+
+trait And {
+    /// With one more detail, unless it is too large.
+    fn and(self, name: &str, value: &Json) -> Self;
+}
+
+impl And for Details {
+    fn and(mut self, name: &str, value: &Json) -> Self {
+        if let Some(value) = small(value) {
+            self.insert(name.to_owned(), value);
+        }
+        self
+    }
+}

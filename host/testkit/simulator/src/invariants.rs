@@ -1,0 +1,202 @@
+//! What must hold of everything that becomes durable, whatever goes wrong.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+use wfhost_workflow::definition::StepKind;
+use wfhost_workflow::run::{Event, Record};
+use wfhost_workflow::{Attempt, Definition, Json, Revision, StepId, TaskId, TimestampMs};
+
+/// Something that must never happen, in a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation(pub String);
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+macro_rules! ensure {
+    ($holds:expr, $($message:tt)+) => {
+        if !$holds {
+            return Err(Violation(format!($($message)+)));
+        }
+    };
+}
+
+/// An account of the durable events, kept independently of the core.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    definition: Arc<Definition>,
+    revision: Revision,
+    newest: HashMap<TaskId, Attempt>,
+    open: HashMap<TaskId, Attempt>,
+    failures: HashMap<TaskId, u32>,
+    not_before: HashMap<TaskId, TimestampMs>,
+    results: HashMap<TaskId, Json>,
+    items: HashMap<StepId, u32>,
+    over: HashSet<StepId>,
+    given: HashSet<(TaskId, Attempt, Json)>,
+    ended: bool,
+}
+
+impl Ledger {
+    pub(crate) fn new(definition: Arc<Definition>) -> Self {
+        Self {
+            definition,
+            revision: Revision::default(),
+            newest: HashMap::new(),
+            open: HashMap::new(),
+            failures: HashMap::new(),
+            not_before: HashMap::new(),
+            results: HashMap::new(),
+            items: HashMap::new(),
+            over: HashSet::new(),
+            given: HashSet::new(),
+            ended: false,
+        }
+    }
+
+    /// A worker has computed a result: only such a one may be stored.
+    pub(crate) fn was_given(&mut self, task: TaskId, attempt: Attempt, output: Json) {
+        self.given.insert((task, attempt, output));
+    }
+
+    /// An attempt is about to be sent: it must be durable that it was wanted.
+    pub(crate) fn check_dispatch(&self, task: TaskId, attempt: Attempt) -> Result<(), Violation> {
+        ensure!(
+            self.newest.get(&task) >= Some(&attempt),
+            "{task:?} attempt {attempt} was sent before it was durable"
+        );
+        Ok(())
+    }
+
+    pub(crate) const fn ended(&self) -> bool {
+        self.ended
+    }
+
+    pub(crate) fn tasks(&self) -> usize {
+        self.newest.len()
+    }
+
+    /// The result of a step without items.
+    pub(crate) fn result_of(&self, step: StepId) -> Option<&Json> {
+        self.results.get(&TaskId::of(step))
+    }
+
+    pub(crate) fn append(&mut self, record: &Record) -> Result<(), Violation> {
+        ensure!(
+            record.revision == self.revision.next(),
+            "revision {} follows {}",
+            record.revision.0,
+            self.revision.0
+        );
+        self.revision = record.revision;
+        for event in &record.events {
+            ensure!(!self.ended, "{event:?} after the run's end");
+            self.event(event, record.at)?;
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Event, at: TimestampMs) -> Result<(), Violation> {
+        match event {
+            Event::Started(_) => {
+                ensure!(self.revision.0 == 1, "started twice");
+                Ok(())
+            }
+            Event::StepSkipped { step } => self.step_over(*step),
+            Event::StepCompleted { step, .. } => {
+                let items = self.items.get(step).copied().unwrap_or_default();
+                let missing = (0..items)
+                    .find(|index| !self.results.contains_key(&TaskId::item(*step, *index)));
+                ensure!(missing.is_none(), "{step:?} is complete without item {missing:?}");
+                self.step_over(*step)
+            }
+            Event::MapOpened { step, items, .. } => {
+                ensure!(self.items.insert(*step, *items).is_none(), "{step:?} opened twice");
+                self.check_needs(*step)
+            }
+            Event::AttemptScheduled { task, attempt } => self.scheduled(*task, *attempt, at),
+            Event::AttemptSucceeded { task, attempt, output, .. } => {
+                self.close(*task, *attempt)?;
+                let given = self.given.contains(&(*task, *attempt, output.clone()));
+                ensure!(given, "{task:?} attempt {attempt} has a result that it never gave");
+                let former = self.results.insert(*task, output.clone());
+                ensure!(former.is_none(), "{task:?} has two results");
+                if task.index.is_none() { self.step_over(task.step) } else { Ok(()) }
+            }
+            Event::AttemptFailed { task, attempt, retry_at, .. } => {
+                self.close(*task, *attempt)?;
+                let failures = self.failures.entry(*task).or_default();
+                *failures += 1;
+                let policy = &self.definition.steps[task.step.position()].retry;
+                ensure!(
+                    *failures < policy.attempts || retry_at.is_none(),
+                    "{task:?} is tried again after {failures} failures"
+                );
+                if let Some(retry_at) = retry_at {
+                    self.not_before.insert(*task, *retry_at);
+                }
+                Ok(())
+            }
+            Event::AttemptLost { task, attempt, .. } => self.close(*task, *attempt),
+            Event::Succeeded { .. } => {
+                let all = self.over.len() == self.definition.steps.len();
+                ensure!(all && self.open.is_empty(), "succeeded with open steps");
+                self.ended = true;
+                Ok(())
+            }
+            Event::Failed { .. } | Event::Cancelled { .. } => {
+                self.ended = true;
+                Ok(())
+            }
+        }
+    }
+
+    fn scheduled(
+        &mut self,
+        task: TaskId,
+        attempt: Attempt,
+        at: TimestampMs,
+    ) -> Result<(), Violation> {
+        ensure!(
+            !self.results.contains_key(&task),
+            "{task:?} is tried again although it has a result"
+        );
+        let former = self.newest.insert(task, attempt);
+        ensure!(former < Some(attempt), "{task:?} attempt {attempt} was used before");
+        let open = self.open.insert(task, attempt);
+        ensure!(open.is_none(), "{task:?} has attempts {open:?} and {attempt} at once");
+        let due = self.not_before.remove(&task);
+        ensure!(due.is_none_or(|due| due <= at), "{task:?} is tried again too early");
+        if let StepKind::Map(map) = &self.definition.steps[task.step.position()].kind {
+            let open = self.open.keys().filter(|open| open.step == task.step).count();
+            ensure!(open <= map.at_once as usize, "{:?} has {open} items at once", task.step);
+        }
+        self.check_needs(task.step)
+    }
+
+    fn close(&mut self, task: TaskId, attempt: Attempt) -> Result<(), Violation> {
+        let open = self.open.remove(&task);
+        ensure!(
+            open == Some(attempt),
+            "{task:?}: the end of attempt {attempt} counts while {open:?} is open"
+        );
+        Ok(())
+    }
+
+    fn step_over(&mut self, step: StepId) -> Result<(), Violation> {
+        ensure!(self.over.insert(step), "{step:?} is over twice");
+        self.check_needs(step)
+    }
+
+    fn check_needs(&self, step: StepId) -> Result<(), Violation> {
+        let unmet =
+            self.definition.steps[step.position()].needs.iter().find(|need| !self.over.contains(need));
+        ensure!(unmet.is_none(), "{step:?} began before {unmet:?} was over");
+        Ok(())
+    }
+}

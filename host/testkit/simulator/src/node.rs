@@ -1,0 +1,122 @@
+//! The coordinator's process, as far as it decides: one run, its placement, and what is stored.
+//!
+//! The same order of things as in the real event loop: apply, store, and act when it is durable.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use wfhost_workflow::placement::{Decision, Placement, Wanted};
+use wfhost_workflow::run::{
+    AttemptOutcome, Change, Effect, Input, Record, Run, RunStarted, Unreadable,
+};
+use wfhost_workflow::{
+    Attempt, AttemptId, Definition, Digest, Failure, FailureKind, Json, MonotonicMs,
+    PinnedPlugin, Revision, RunId, TaskId, TimestampMs, WorkerId,
+};
+
+/// What lives in the process, and ends with it.
+pub(crate) struct Node {
+    pub(crate) run: Run,
+    pub(crate) placement: Placement,
+    pub(crate) orders: HashMap<AttemptId, Json>,
+    /// Effects that wait for their record to be durable.
+    pub(crate) pending: VecDeque<(Revision, Vec<Effect>)>,
+}
+
+impl Node {
+    pub(crate) fn start(
+        definition: Arc<Definition>,
+        seed: u64,
+        now: TimestampMs,
+    ) -> (Self, Change) {
+        let started = RunStarted {
+            run: RunId::new(now, u128::from(seed)),
+            workflow: definition.name.clone(),
+            version: definition.version.clone(),
+            definition: Digest::of(b"made up"),
+            input: Json::from_trusted(format!("{{\"seed\":{seed}}}")),
+            plugins: vec![PinnedPlugin {
+                alias: "p".into(),
+                digest: Digest::of(b"p"),
+                dirs: Vec::new(),
+                limits: wfhost_workflow::Limits::default(),
+            }],
+            seed,
+        };
+        let (run, change) = Run::start(definition, started, now);
+        (Self::around(run), change)
+    }
+
+    pub(crate) fn restore(
+        definition: Arc<Definition>,
+        records: &[Record],
+    ) -> Result<Self, Unreadable> {
+        Run::restore(definition, None, records.to_vec()).map(Self::around)
+    }
+
+    fn around(run: Run) -> Self {
+        Self {
+            run,
+            placement: Placement::new(),
+            orders: HashMap::new(),
+            pending: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn attempt_id(&self, task: TaskId, attempt: Attempt) -> AttemptId {
+        AttemptId { run: self.run.id(), task, attempt }
+    }
+
+    /// Carries out one effect as far as it stays in the process.
+    pub(crate) fn act(&mut self, now: MonotonicMs, effect: Effect) -> Vec<Decision> {
+        match effect {
+            Effect::Dispatch(order) => {
+                let attempt = self.attempt_id(order.task, order.attempt);
+                let step = &self.run.definition().steps[order.task.step.position()];
+                let wanted = Wanted { attempt, timeout: step.timeout };
+                self.orders.insert(attempt, order.input);
+                self.placement.wanted(now, wanted)
+            }
+            Effect::Withdraw { task, attempt } => {
+                let attempt = self.attempt_id(task, attempt);
+                self.orders.remove(&attempt);
+                self.placement.withdrawn(attempt)
+            }
+            Effect::Ended(_) => Vec::new(),
+        }
+    }
+}
+
+/// What a decision means to the run, if anything.
+pub(crate) fn input_of(decision: Decision) -> Option<Input> {
+    let (attempt, outcome) = match decision {
+        Decision::Lost { attempt } => {
+            (attempt, AttemptOutcome::Lost { reason: "made up".to_owned() })
+        }
+        Decision::TimedOut { attempt } => {
+            let failure = Failure::new(FailureKind::Timeout, "timeout", "made up");
+            (attempt, AttemptOutcome::Failed(failure))
+        }
+        Decision::Assign { .. } | Decision::Stop { .. } | Decision::Forget { .. } => return None,
+    };
+    Some(Input::AttemptEnded { task: attempt.task, attempt: attempt.attempt, outcome })
+}
+
+/// A message between a worker and the coordinator.
+#[derive(Debug, Clone)]
+pub(crate) enum Message {
+    Hello { slots: u32 },
+    Heartbeat,
+    Gone,
+    Ended { task: TaskId, attempt: Attempt, outcome: AttemptOutcome },
+    Dispatch { task: TaskId, attempt: Attempt },
+    Cancel { task: TaskId, attempt: Attempt },
+    Rejoin,
+}
+
+/// To or from which worker.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Direction {
+    ToWorker(WorkerId),
+    FromWorker(WorkerId),
+}

@@ -1,0 +1,32 @@
+//! A worker: takes attempts, answers after a while or never, says that it lives.
+
+use std::collections::BTreeMap;
+
+use wfhost_workflow::{Attempt, TaskId, WorkerId};
+
+/// Between two signs of life, in milliseconds.
+pub(crate) const HEARTBEAT_MS: u64 = 500;
+
+/// One worker process.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) id: WorkerId,
+    pub(crate) slots: u32,
+    pub(crate) alive: bool,
+    /// What it executes, each execution by a number of its own: a message that arrives twice is
+    /// executed twice.
+    pub(crate) executions: BTreeMap<u64, (TaskId, Attempt)>,
+}
+
+impl Worker {
+    pub(crate) const fn new(id: WorkerId, slots: u32) -> Self {
+        Self { id, slots, alive: true, executions: BTreeMap::new() }
+    }
+
+    /// Ends the executions of an attempt; `true`: there was one.
+    pub(crate) fn stop(&mut self, task: TaskId, attempt: Attempt) -> bool {
+        let before = self.executions.len();
+        self.executions.retain(|_, execution| *execution != (task, attempt));
+        self.executions.len() < before
+    }
+}

@@ -1,0 +1,570 @@
+//! Time passes from event to event; every message, commit and crash is one.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::sync::Arc;
+
+use wfhost_workflow::placement::Decision;
+use wfhost_workflow::run::{AttemptOutcome, Change, Input, Record, Run};
+use wfhost_workflow::{
+    Attempt, Definition, Failure, FailureKind, MonotonicMs, StepId, TaskId, TimestampMs, WorkerId,
+};
+
+use crate::coverage::Coverage;
+use crate::fault::{Fault, Faults};
+use crate::invariants::{Ledger, Violation};
+use crate::node::{Direction, Message, Node, input_of};
+use crate::store::Store;
+use crate::worker::{HEARTBEAT_MS, Worker};
+use crate::workload;
+
+/// A run that has not ended by then never will: faults are over long before.
+const HORIZON_MS: u64 = 15 * 60 * 1000;
+
+const TICK_MS: u64 = 100;
+const WORKERS: u64 = 3;
+
+/// What one simulated run was like.
+#[derive(Debug)]
+pub struct History {
+    /// Which states met which inputs.
+    pub coverage: Coverage,
+    /// Tasks that were begun.
+    pub tasks: usize,
+    /// Faults that struck.
+    pub faults: u32,
+    /// Opportunities for a crash.
+    pub crash_points: u32,
+    /// How the run ended, and how long it took: the same for the same seed.
+    pub end: (wfhost_workflow::run::RunStatus, u64),
+}
+
+/// Runs one made-up workflow to its end.
+///
+/// # Errors
+/// The first thing that must never happen and did.
+pub fn simulate(seed: u64, faults: Faults) -> Result<History, Violation> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let definition = workload::workflow(&mut random);
+    let mut world = World {
+        ledger: Ledger::new(definition.clone()),
+        definition,
+        random,
+        faults,
+        seed,
+        now_ms: 1_000_000,
+        sequence: 0,
+        queue: BinaryHeap::new(),
+        events: BTreeMap::new(),
+        node: None,
+        epoch: 0,
+        store: Store::default(),
+        workers: Vec::new(),
+        executions: 0,
+        cancelled: false,
+        coverage: Coverage::default(),
+    };
+    world.run()?;
+    world.check_end()
+}
+
+struct World {
+    definition: Arc<Definition>,
+    random: fastrand::Rng,
+    faults: Faults,
+    seed: u64,
+    now_ms: u64,
+    sequence: u64,
+    queue: BinaryHeap<Reverse<(u64, u64)>>,
+    events: BTreeMap<u64, Happening>,
+    node: Option<Node>,
+    /// Rises with each life of the coordinator: what was meant for an earlier one is dropped.
+    epoch: u64,
+    store: Store,
+    ledger: Ledger,
+    workers: Vec<Worker>,
+    executions: u64,
+    cancelled: bool,
+    coverage: Coverage,
+}
+
+#[derive(Debug)]
+enum Happening {
+    Tick { epoch: u64 },
+    Committed { epoch: u64 },
+    Message { direction: Direction, message: Message, epoch: u64 },
+    Execution { worker: WorkerId, number: u64 },
+    Beat { worker: WorkerId },
+    Join { slots: u32 },
+    Restart,
+}
+
+/// Why something was not carried through: the coordinator crashed in it, or an invariant broke.
+enum Stop {
+    Crashed,
+    Violated(Violation),
+}
+
+impl From<Violation> for Stop {
+    fn from(violation: Violation) -> Self {
+        Self::Violated(violation)
+    }
+}
+
+impl World {
+    fn run(&mut self) -> Result<(), Violation> {
+        for _ in 0..WORKERS {
+            let slots = self.random.u32(1..4);
+            self.join(slots);
+        }
+        self.after(0, Happening::Restart);
+        while !self.ledger.ended() {
+            let Some(Reverse((at, key))) = self.queue.pop() else {
+                return Err(Violation("nothing will happen any more".to_owned()));
+            };
+            self.now_ms = at;
+            if at > 1_000_000 + HORIZON_MS {
+                return Err(Violation("the run never ends".to_owned()));
+            }
+            let Some(happening) = self.events.remove(&key) else { continue };
+            match self.happen(happening) {
+                Ok(()) => {}
+                Err(Stop::Crashed) => self.crash()?,
+                Err(Stop::Violated(violation)) => return Err(violation),
+            }
+        }
+        Ok(())
+    }
+
+    fn happen(&mut self, happening: Happening) -> Result<(), Stop> {
+        match happening {
+            Happening::Tick { epoch } if epoch == self.epoch => self.tick(),
+            Happening::Committed { epoch } if epoch == self.epoch => self.committed(),
+            Happening::Message { direction: Direction::ToWorker(worker), message, .. } => {
+                self.at_worker(worker, message);
+                Ok(())
+            }
+            Happening::Message { direction: Direction::FromWorker(worker), message, epoch }
+                if epoch == self.epoch =>
+            {
+                self.at_coordinator(worker, message)
+            }
+            Happening::Tick { .. } | Happening::Committed { .. } | Happening::Message { .. } => {
+                Ok(())
+            }
+            Happening::Execution { worker, number } => {
+                self.execution_ends(worker, number);
+                Ok(())
+            }
+            Happening::Beat { worker } => {
+                self.beat(worker);
+                Ok(())
+            }
+            Happening::Join { slots } => {
+                self.join(slots);
+                Ok(())
+            }
+            Happening::Restart => self.restart(),
+        }
+    }
+
+    // The coordinator's side.
+
+    fn restart(&mut self) -> Result<(), Stop> {
+        self.epoch += 1;
+        self.after(TICK_MS, Happening::Tick { epoch: self.epoch });
+        for worker in 0..self.workers.len() {
+            if self.workers[worker].alive {
+                let (id, slots) = (self.workers[worker].id, self.workers[worker].slots);
+                self.send(Direction::FromWorker(id), Message::Hello { slots });
+            }
+        }
+        if self.store.durable().is_empty() {
+            let definition = self.definition.clone();
+            let (node, change) = Node::start(definition, self.seed, self.wall());
+            self.node = Some(node);
+            return self.store_change(change);
+        }
+        let node = Node::restore(self.definition.clone(), self.store.durable())
+            .map_err(|error| Violation(format!("what is durable cannot be read: {error}")))?;
+        self.node = Some(node);
+        self.take(Input::Recover)
+    }
+
+    fn crash(&mut self) -> Result<(), Violation> {
+        self.node = None;
+        self.epoch += 1;
+        // What is on its way to the disk may or may not get there.
+        if self.random.bool() {
+            self.finish_batch()?;
+        }
+        self.store.drop_unfinished();
+        let pause = self.random.u64(1..600);
+        self.after(pause, Happening::Restart);
+        Ok(())
+    }
+
+    fn crash_point(&mut self) -> Result<(), Stop> {
+        if self.faults.strikes(Fault::Crash, &mut self.random) {
+            return Err(Stop::Crashed);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, input: Input) -> Result<(), Stop> {
+        self.crash_point()?;
+        let now = self.wall();
+        let Some(node) = &mut self.node else { return Ok(()) };
+        self.coverage.count(node.run.state_name(&input), &input);
+        match node.run.apply(now, input) {
+            Ok(change) => self.store_change(change),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn store_change(&mut self, change: Change) -> Result<(), Stop> {
+        self.crash_point()?;
+        let Some(node) = &mut self.node else { return Ok(()) };
+        let Some(record) = change.record else {
+            return self.act(change.effects);
+        };
+        node.pending.push_back((record.revision, change.effects));
+        if self.store.submit(record) {
+            self.begin_sync();
+        }
+        self.crash_point()
+    }
+
+    fn begin_sync(&mut self) {
+        let wait = self.random.u64(1..4);
+        self.after(wait, Happening::Committed { epoch: self.epoch });
+    }
+
+    fn committed(&mut self) -> Result<(), Stop> {
+        if self.faults.strikes(Fault::StoreFails, &mut self.random) {
+            // Fail-stop: the process ends and nothing of the batch is durable.
+            self.store.drop_unfinished();
+            return Err(Stop::Crashed);
+        }
+        let batch = self.finish_batch()?;
+        if self.faults.strikes(Fault::StoredButFailed, &mut self.random) {
+            return Err(Stop::Crashed);
+        }
+        self.crash_point()?;
+        if self.store.begin_batch() {
+            self.begin_sync();
+        }
+        for record in batch {
+            let Some(node) = &mut self.node else { return Ok(()) };
+            if node.pending.front().is_some_and(|(revision, _)| *revision == record.revision)
+                && let Some((_, effects)) = node.pending.pop_front()
+            {
+                self.act(effects)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish_batch(&mut self) -> Result<Vec<Record>, Violation> {
+        let batch = self.store.finish_batch();
+        for record in &batch {
+            self.ledger.append(record)?;
+        }
+        Ok(batch)
+    }
+
+    fn act(&mut self, effects: Vec<wfhost_workflow::run::Effect>) -> Result<(), Stop> {
+        for effect in effects {
+            self.crash_point()?;
+            let now = self.monotonic();
+            let Some(node) = &mut self.node else { return Ok(()) };
+            let decisions = node.act(now, effect);
+            self.carry_out(decisions)?;
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, decisions: Vec<Decision>) -> Result<(), Stop> {
+        for decision in decisions {
+            match decision {
+                Decision::Assign { worker, attempt } => {
+                    let (task, attempt) = (attempt.task, attempt.attempt);
+                    self.ledger.check_dispatch(task, attempt)?;
+                    self.send(Direction::ToWorker(worker), Message::Dispatch { task, attempt });
+                }
+                Decision::Stop { worker, attempt } => {
+                    let (task, attempt) = (attempt.task, attempt.attempt);
+                    self.send(Direction::ToWorker(worker), Message::Cancel { task, attempt });
+                }
+                Decision::Forget { .. } => {}
+                Decision::Lost { .. } | Decision::TimedOut { .. } => {
+                    if let Some(input) = input_of(decision) {
+                        self.take(input)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self) -> Result<(), Stop> {
+        self.after(TICK_MS, Happening::Tick { epoch: self.epoch });
+        let (wall, monotonic) = (self.wall(), self.monotonic());
+        let Some(node) = &mut self.node else { return Ok(()) };
+        let due = node.run.next_timer().is_some_and(|at| at <= wall);
+        let decisions = node.placement.tick(monotonic);
+        self.carry_out(decisions)?;
+        // A tick too many now and then: timers may fire for nothing.
+        if due || self.random.u8(..) < 8 {
+            self.take(Input::TimersDue)?;
+        }
+        if !self.cancelled && self.faults.strikes(Fault::Cancel, &mut self.random) {
+            self.cancelled = true;
+            self.take(Input::Cancel { reason: "made up".to_owned() })?;
+        }
+        Ok(())
+    }
+
+    fn at_coordinator(&mut self, worker: WorkerId, message: Message) -> Result<(), Stop> {
+        let now = self.monotonic();
+        let Some(node) = &mut self.node else { return Ok(()) };
+        let decisions = match message {
+            Message::Hello { slots } => node.placement.joined(now, worker, slots),
+            Message::Gone => node.placement.gone(now, worker),
+            Message::Heartbeat | Message::Ended { .. } if !node.placement.heard(now, worker) => {
+                self.send(Direction::ToWorker(worker), Message::Rejoin);
+                Vec::new()
+            }
+            Message::Ended { task, attempt, outcome } => {
+                let id = node.attempt_id(task, attempt);
+                node.orders.remove(&id);
+                let decisions = node.placement.ended(now, worker, id);
+                self.carry_out(decisions)?;
+                return self.take(Input::AttemptEnded { task, attempt, outcome });
+            }
+            Message::Heartbeat
+            | Message::Dispatch { .. }
+            | Message::Cancel { .. }
+            | Message::Rejoin => Vec::new(),
+        };
+        self.carry_out(decisions)
+    }
+
+    // The workers' side.
+
+    fn join(&mut self, slots: u32) {
+        let id = WorkerId(self.workers.len() as u64);
+        self.workers.push(Worker::new(id, slots));
+        self.send(Direction::FromWorker(id), Message::Hello { slots });
+        self.after(HEARTBEAT_MS, Happening::Beat { worker: id });
+    }
+
+    fn beat(&mut self, id: WorkerId) {
+        let Some(worker) = self.workers.get(id.0 as usize).filter(|worker| worker.alive) else {
+            return;
+        };
+        let id = worker.id;
+        self.send(Direction::FromWorker(id), Message::Heartbeat);
+        if self.faults.strikes(Fault::Bogus, &mut self.random) {
+            self.send_bogus(id);
+        }
+        self.after(HEARTBEAT_MS, Happening::Beat { worker: id });
+    }
+
+    /// A result, failure or loss of some attempt, whether there is one or not.
+    fn send_bogus(&mut self, id: WorkerId) {
+        let step = StepId(self.random.u32(..self.definition.steps.len() as u32));
+        let index = self.random.bool().then(|| self.random.u32(..9));
+        let task = TaskId { step, index };
+        let attempt = Attempt(self.random.u32(1..3));
+        let outcome = match self.random.u8(..3) {
+            0 => self.result(task, attempt),
+            1 => AttemptOutcome::Failed(workload::failure(&mut self.random)),
+            _ => AttemptOutcome::Lost { reason: "bogus".to_owned() },
+        };
+        self.send(Direction::FromWorker(id), Message::Ended { task, attempt, outcome });
+    }
+
+    fn at_worker(&mut self, id: WorkerId, message: Message) {
+        let Some(worker) = self.workers.get_mut(id.0 as usize).filter(|worker| worker.alive)
+        else {
+            return;
+        };
+        match message {
+            Message::Dispatch { task, attempt } => {
+                self.executions += 1;
+                let number = self.executions;
+                worker.executions.insert(number, (task, attempt));
+                if self.faults.strikes(Fault::WorkerDies, &mut self.random) {
+                    return self.die(id);
+                }
+                if !self.faults.strikes(Fault::Hang, &mut self.random) {
+                    let work = self.random.u64(1..200);
+                    self.after(work, Happening::Execution { worker: id, number });
+                }
+            }
+            Message::Cancel { task, attempt } => {
+                if worker.stop(task, attempt) {
+                    let failure = Failure::new(FailureKind::Host, "cancelled", "made up");
+                    let outcome = AttemptOutcome::Failed(failure);
+                    let ended = Message::Ended { task, attempt, outcome };
+                    self.send(Direction::FromWorker(id), ended);
+                }
+            }
+            Message::Rejoin => {
+                let slots = worker.slots;
+                self.send(Direction::FromWorker(id), Message::Hello { slots });
+            }
+            Message::Hello { .. }
+            | Message::Heartbeat
+            | Message::Gone
+            | Message::Ended { .. } => {}
+        }
+    }
+
+    fn die(&mut self, id: WorkerId) {
+        let worker = &mut self.workers[id.0 as usize];
+        worker.alive = false;
+        let slots = worker.slots;
+        // A broken link is noticed at once; a machine that is off only by its silence.
+        if self.random.bool() {
+            self.send(Direction::FromWorker(id), Message::Gone);
+        }
+        let pause = self.random.u64(50..1000);
+        self.after(pause, Happening::Join { slots });
+    }
+
+    fn execution_ends(&mut self, id: WorkerId, number: u64) {
+        let Some(worker) = self.workers.get_mut(id.0 as usize).filter(|worker| worker.alive)
+        else {
+            return;
+        };
+        let Some((task, attempt)) = worker.executions.remove(&number) else { return };
+        let outcome = if self.faults.strikes(Fault::StepFails, &mut self.random) {
+            AttemptOutcome::Failed(workload::failure(&mut self.random))
+        } else {
+            self.result(task, attempt)
+        };
+        self.send(Direction::FromWorker(id), Message::Ended { task, attempt, outcome });
+    }
+
+    fn result(&mut self, task: TaskId, attempt: Attempt) -> AttemptOutcome {
+        let output = workload::answer(task, attempt, self.random.u64(..));
+        self.ledger.was_given(task, attempt, output.clone());
+        AttemptOutcome::Succeeded { output, kv: Vec::new() }
+    }
+
+    // The network and the clock.
+
+    fn send(&mut self, direction: Direction, message: Message) {
+        let dependable = matches!(message, Message::Hello { .. } | Message::Gone);
+        if !dependable && self.faults.strikes(Fault::Lost, &mut self.random) {
+            return;
+        }
+        let doubled = !dependable && self.faults.strikes(Fault::Doubled, &mut self.random);
+        for _ in 0..=u32::from(doubled) {
+            let mut wait = 1;
+            if !dependable && self.faults.strikes(Fault::Reordered, &mut self.random) {
+                wait += self.random.u64(..120);
+            }
+            if !dependable && self.faults.strikes(Fault::Late, &mut self.random) {
+                wait += self.random.u64(2000..8000);
+            }
+            let happening =
+                Happening::Message { direction, message: message.clone(), epoch: self.epoch };
+            self.after(wait, happening);
+        }
+    }
+
+    fn after(&mut self, wait_ms: u64, happening: Happening) {
+        self.sequence += 1;
+        self.queue.push(Reverse((self.now_ms + wait_ms, self.sequence)));
+        self.events.insert(self.sequence, happening);
+    }
+
+    const fn wall(&self) -> TimestampMs {
+        TimestampMs(self.now_ms)
+    }
+
+    const fn monotonic(&self) -> MonotonicMs {
+        MonotonicMs(self.now_ms)
+    }
+
+    // The end.
+
+    fn check_end(mut self) -> Result<History, Violation> {
+        let unreadable = |error| Violation(format!("the journal cannot be read: {error}"));
+        let records = self.store.durable().to_vec();
+        let mut whole = Run::restore(self.definition.clone(), None, records.clone())
+            .map_err(unreadable)?;
+        self.check_snapshots(&whole, &records)?;
+        self.check_output(&whole)?;
+        for input in [
+            Input::Recover,
+            Input::TimersDue,
+            Input::Cancel { reason: "too late".to_owned() },
+        ]
+        .into_iter()
+        .chain(self.late_results())
+        {
+            self.coverage.count(whole.state_name(&input), &input);
+            if whole.apply(self.wall(), input).is_ok() {
+                return Err(Violation("a run that is over has changed".to_owned()));
+            }
+        }
+        Ok(History {
+            tasks: self.ledger.tasks(),
+            faults: self.faults.total(),
+            crash_points: self.faults.crash_points(),
+            end: (whole.status(), self.now_ms),
+            coverage: self.coverage,
+        })
+    }
+
+    fn late_results(&self) -> Vec<Input> {
+        let (task, attempt) = (TaskId::of(StepId(0)), Attempt::FIRST);
+        let failure = Failure::new(FailureKind::Host, "late", "made up");
+        [
+            AttemptOutcome::Succeeded { output: wfhost_workflow::Json::null(), kv: Vec::new() },
+            AttemptOutcome::Failed(failure),
+            AttemptOutcome::Lost { reason: "late".to_owned() },
+        ]
+        .map(|outcome| Input::AttemptEnded { task, attempt, outcome })
+        .into()
+    }
+
+    /// A snapshot anywhere in the journal, with what follows it, is the whole journal.
+    fn check_snapshots(&mut self, whole: &Run, records: &[Record]) -> Result<(), Violation> {
+        let unreadable = |error| Violation(format!("a snapshot cannot be read: {error}"));
+        let cut = self.random.usize(1..=records.len());
+        let (before, after) = records.split_at(cut);
+        let early = Run::restore(self.definition.clone(), None, before.to_vec())
+            .map_err(unreadable)?
+            .snapshot();
+        let bytes = early.to_bytes();
+        let read = wfhost_workflow::run::Snapshot::from_bytes(&bytes).map_err(unreadable)?;
+        let joined = Run::restore(self.definition.clone(), Some(read), after.to_vec())
+            .map_err(unreadable)?;
+        if joined.snapshot() != whole.snapshot() {
+            return Err(Violation(format!("a snapshot after {cut} records gives another run")));
+        }
+        Ok(())
+    }
+
+    /// The workflow's output is the result that was stored for its last step.
+    fn check_output(&self, whole: &Run) -> Result<(), Violation> {
+        let Some(output) = whole.output() else { return Ok(()) };
+        let last = self
+            .definition
+            .steps
+            .iter()
+            .rposition(|step| step.name.chars().skip(1).all(|letter| letter.is_ascii_digit()));
+        let stored = last.and_then(|last| self.ledger.result_of(StepId(last as u32)));
+        match stored {
+            Some(stored) if !output.as_str().contains(stored.as_str()) => {
+                Err(Violation(format!("the output {output} lacks {stored}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}

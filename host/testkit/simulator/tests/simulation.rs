@@ -1,0 +1,140 @@
+//! Thousands of made-up runs through every fault, alone and together.
+
+use std::thread;
+
+use wfhost_simulator::{Coverage, Fault, Faults, History, simulate};
+
+/// Runs with at least one fault, over all kinds.
+const RUNS: u64 = 6000;
+
+/// Seeds that once broke something stay here, with what broke.
+const REGRESSIONS: [(u64, Kind); 0] = [];
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Only(Fault),
+    All,
+}
+
+impl Kind {
+    fn faults(self) -> Faults {
+        match self {
+            Self::Only(fault) => Faults::only(fault),
+            Self::All => Faults::all(),
+        }
+    }
+}
+
+fn kinds() -> Vec<Kind> {
+    let alone = Fault::ALL.into_iter().map(Kind::Only);
+    alone.chain([Kind::All; 4]).collect()
+}
+
+fn run(seed: u64, kind: Kind) -> History {
+    simulate(seed, kind.faults())
+        .unwrap_or_else(|violation| panic!("seed {seed}, {kind:?}: {violation}"))
+}
+
+#[derive(Default)]
+struct Tally {
+    coverage: Coverage,
+    runs: u64,
+    tasks: usize,
+    faults: u64,
+}
+
+/// Runs seeds of one kind until `wanted` of them met a fault.
+fn tally(kind: Kind, first_seed: u64, wanted: u64) -> Tally {
+    let mut tally = Tally::default();
+    for seed in first_seed.. {
+        let history = run(seed, kind);
+        tally.coverage.add(&history.coverage);
+        if history.faults > 0 {
+            tally.runs += 1;
+            tally.tasks += history.tasks;
+            tally.faults += u64::from(history.faults);
+        }
+        if tally.runs == wanted {
+            break;
+        }
+        assert!(seed - first_seed < wanted * 20, "{kind:?} hardly ever strikes");
+    }
+    tally
+}
+
+#[test]
+fn every_run_ends_and_counts_each_result_once_whatever_fails() {
+    let kinds = kinds();
+    let share = RUNS.div_ceil(kinds.len() as u64);
+    let half = kinds.len() / 2;
+    let tallies: Vec<Tally> = thread::scope(|scope| {
+        let work = |part: &'static str, kinds: &'_ [Kind], offset: usize| -> Vec<Tally> {
+            let _named = part;
+            kinds
+                .iter()
+                .enumerate()
+                .map(|(number, kind)| {
+                    tally(*kind, ((offset + number) as u64) << 32, share)
+                })
+                .collect()
+        };
+        let (left, right) = kinds.split_at(half);
+        let other = scope.spawn(move || work("right", right, half));
+        let mut tallies = work("left", left, 0);
+        tallies.extend(other.join().expect("the other half panicked"));
+        tallies
+    });
+    let mut coverage = Coverage::default();
+    for tally in &tallies {
+        coverage.add(&tally.coverage);
+    }
+    let runs: u64 = tallies.iter().map(|tally| tally.runs).sum();
+    let tasks: usize = tallies.iter().map(|tally| tally.tasks).sum();
+    let faults: u64 = tallies.iter().map(|tally| tally.faults).sum();
+    println!("{runs} runs, {tasks} steps and items begun, {faults} faults\n{coverage}");
+    assert!(runs >= RUNS);
+    assert!(tasks as u64 >= 20 * runs, "runs of {} steps on average", tasks as u64 / runs);
+    assert_eq!(coverage.missing(), [], "pairs of input and state that were never met");
+}
+
+#[test]
+fn a_crash_at_every_single_point_of_a_run_loses_nothing() {
+    for seed in 0..12 {
+        let points = run_without_faults(seed).crash_points();
+        assert!(points > 50, "seed {seed} has {points} points");
+        for point in 1..=points {
+            let history = simulate(seed, Faults::crash_at(point))
+                .unwrap_or_else(|violation| panic!("seed {seed}, point {point}: {violation}"));
+            assert_eq!(history.faults, 1, "seed {seed}, point {point}");
+        }
+    }
+}
+
+fn run_without_faults(seed: u64) -> Points {
+    let history = simulate(seed, Faults::crash_at(u32::MAX))
+        .unwrap_or_else(|violation| panic!("seed {seed}: {violation}"));
+    assert_eq!(history.faults, 0);
+    Points(history.crash_points)
+}
+
+struct Points(u32);
+
+impl Points {
+    const fn crash_points(&self) -> u32 {
+        self.0
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_history() {
+    for seed in 0..50 {
+        assert_eq!(run(seed, Kind::All).end, run(seed, Kind::All).end);
+    }
+}
+
+#[test]
+fn what_once_failed_still_holds() {
+    for (seed, kind) in REGRESSIONS {
+        run(seed, kind);
+    }
+}
