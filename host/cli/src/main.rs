@@ -1,2 +1,32 @@
-//! x
-fn main() {}
+//! The command `wfhost`: coordinator, worker and client in one binary.
+
+mod allowed_dir;
+mod args;
+mod clock;
+mod command;
+mod data_folder;
+mod engine;
+mod error;
+mod exit_code;
+#[cfg(test)]
+mod fakes;
+mod follow;
+mod interrupt;
+mod json_text;
+mod log_line;
+mod logging;
+mod outcome;
+mod output;
+mod process;
+mod progress;
+mod run_id;
+mod sanitise;
+mod session;
+mod shown;
+mod workflow_file;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    process::main().into()
+}

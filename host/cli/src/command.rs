@@ -1,0 +1,59 @@
+//! The commands, one file each.
+
+mod check;
+mod completions;
+mod plugin;
+mod resume;
+mod run;
+mod runs;
+mod serving;
+
+use clap::Subcommand;
+
+use crate::data_folder::DataDir;
+use crate::error::Result;
+use crate::exit_code::ExitCode;
+use crate::logging::Verbosity;
+use crate::output::Output;
+use crate::session::{Purpose, Session};
+
+/// What a command has to work with.
+pub(crate) struct Context {
+    pub(crate) data: DataDir,
+    pub(crate) output: Output,
+    pub(crate) verbosity: Verbosity,
+}
+
+impl Context {
+    /// A session that runs no steps.
+    pub(crate) fn ask(&self) -> Result<Session> {
+        Session::open(&self.data, &Purpose::Ask)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(run::RunArgs),
+    Resume(resume::ResumeArgs),
+    Check(check::CheckArgs),
+    /// Look at runs and change them
+    #[command(subcommand)]
+    Runs(runs::RunsCommand),
+    /// Work on plugins
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
+    Completions(completions::CompletionsArgs),
+}
+
+impl Command {
+    pub(crate) fn carry_out(self, context: &Context) -> Result<ExitCode> {
+        match self {
+            Self::Run(args) => args.carry_out(context),
+            Self::Resume(args) => args.carry_out(context),
+            Self::Check(args) => args.carry_out(context),
+            Self::Runs(command) => command.carry_out(context),
+            Self::Plugin(command) => command.carry_out(context),
+            Self::Completions(args) => args.carry_out(context),
+        }
+    }
+}

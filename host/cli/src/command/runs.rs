@@ -1,0 +1,43 @@
+//! `wfhost runs …`: looks at runs and changes them.
+
+mod cancel;
+mod events;
+pub(crate) mod list;
+mod logs;
+mod output;
+mod rm;
+mod show;
+
+use clap::Subcommand;
+
+use super::Context;
+use super::resume::ResumeArgs;
+use crate::error::Result;
+use crate::exit_code::ExitCode;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    List(list::ListArgs),
+    Show(show::ShowArgs),
+    Events(events::EventsArgs),
+    Logs(logs::LogsArgs),
+    Output(output::OutputArgs),
+    Resume(ResumeArgs),
+    Cancel(cancel::CancelArgs),
+    Rm(rm::RmArgs),
+}
+
+impl RunsCommand {
+    pub(crate) fn carry_out(self, context: &Context) -> Result<ExitCode> {
+        match self {
+            Self::List(args) => args.carry_out(context),
+            Self::Show(args) => args.carry_out(context),
+            Self::Events(args) => args.carry_out(context),
+            Self::Logs(args) => args.carry_out(context),
+            Self::Output(args) => args.carry_out(context),
+            Self::Resume(args) => args.carry_out(context),
+            Self::Cancel(args) => args.carry_out(context),
+            Self::Rm(args) => args.carry_out(context),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! `wfhost runs show RUN`.
+
+use clap::Args;
+use wfhost_transport::client::{Request, RunView, StepView};
+use wfhost_workflow::{Json, TimestampMs};
+
+use crate::command::Context;
+use crate::error::Result;
+use crate::exit_code::ExitCode;
+use crate::output::Output;
+use crate::session::Requests as _;
+use crate::{clock, json_text, sanitise, shown};
+
+const ERROR_CHARS_MAX: usize = 200;
+
+/// Show one run with its steps
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wfhost runs show latest
+  wfhost runs show 01J9 --output json | jq '.steps[] | select(.state == \"failed\")'")]
+pub(crate) struct ShowArgs {
+    /// A unique beginning of the run's id, or `latest`
+    #[arg(default_value = "latest")]
+    run: String,
+}
+
+impl ShowArgs {
+    pub(crate) fn carry_out(self, context: &Context) -> Result<ExitCode> {
+        let mut session = context.ask()?;
+        let run = session.find(&self.run)?;
+        let view = session.view(Request::Show { run })?;
+        session.close_at_once();
+        write(&context.output, &view, clock::now())?;
+        Ok(ExitCode::Done)
+    }
+}
+
+fn write(output: &Output, view: &RunView, now: TimestampMs) -> Result<()> {
+    if output.is_json() {
+        return output.json(&shown::view_json(view));
+    }
+    output.data(&heading(output, view, now))?;
+    let mut table = shown::table(output, &["STEP", "KIND", "STATE", "ITEMS", "ATTEMPT", "TIME", "ERROR"]);
+    for step in &view.steps {
+        table.add_row([
+            sanitise::line_of(&step.name, 60),
+            step.kind.clone(),
+            shown::state_name(step.state).to_owned(),
+            step.items.map_or_else(String::new, |(done, total)| format!("{done}/{total}")),
+            if step.attempt == 0 { String::new() } else { step.attempt.to_string() },
+            step_span(step, view, now),
+            sanitise::line_of(step.error.as_deref().unwrap_or_default(), ERROR_CHARS_MAX),
+        ]);
+    }
+    output.data("")?;
+    output.data(&shown::coloured(output, &table, "STATE", shown::tone_of_state))?;
+    for (name, value) in [("input", &view.input), ("output", &view.output)] {
+        if let Some(value) = value {
+            output.data(&format!("\n{name}\n{}", json_block(value)))?;
+        }
+    }
+    Ok(())
+}
+
+fn heading(output: &Output, view: &RunView, now: TimestampMs) -> String {
+    let run = &view.run;
+    let summary = &run.summary;
+    let mut lines = vec![
+        ("run", summary.run.to_string()),
+        ("workflow", format!("{} (version {})", sanitise::line(&summary.workflow), sanitise::line(&summary.version))),
+        ("status", output.paint(shown::status_tone(run.status), shown::status_name(run.status))),
+        ("started", clock::local(summary.started_at)),
+    ];
+    let changed = if summary.status.is_over() { "ended" } else { "changed" };
+    lines.push((changed, clock::local(summary.changed_at)));
+    lines.push(("time", clock::span(shown::run_span(run, now))));
+    if let Some(error) = &summary.error {
+        lines.push(("error", sanitise::line(error).into_owned()));
+    }
+    for plugin in &view.plugins {
+        let dirs = shown::dirs_text(plugin);
+        let digest: String = plugin.digest.to_string().chars().take(19).collect();
+        lines.push(("plugin", format!("{} {digest} {dirs}", sanitise::line(&plugin.alias)).trim_end().to_owned()));
+    }
+    lines.iter().map(|(name, value)| format!("{name:<9} {value}")).collect::<Vec<_>>().join("\n")
+}
+
+fn step_span(step: &StepView, view: &RunView, now: TimestampMs) -> String {
+    let Some(started) = step.started_at else { return String::new() };
+    let ended = step.ended_at.or_else(|| view.run.summary.status.is_over().then_some(view.run.summary.changed_at));
+    clock::span(ended.unwrap_or(now) - started)
+}
+
+fn json_block(value: &Json) -> String {
+    json_text::pretty(value.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fakes::{NOON, step, view};
+    use crate::output::Format;
+    use wfhost_transport::client::{ShownStatus, StepShown};
+
+    fn failed_view() -> RunView {
+        let mut failed = step("analyse", StepShown::Failed);
+        failed.error = Some("trap: \u{1b}]0;x\u{7}".to_owned());
+        failed.ended_at = Some(TimestampMs(NOON.0 + 700));
+        let mut view = view(3, ShownStatus::Failed, vec![step("extract", StepShown::Done), failed]);
+        view.input = Json::parse("{\"folder\":\"x\"}").ok();
+        view
+    }
+
+    #[test]
+    fn text_has_the_run_and_its_steps() {
+        let output = Output::captured(Format::Text);
+        write(&output, &failed_view(), NOON).unwrap();
+        let stdout = output.written().stdout;
+        for part in ["workflow  brief (version 1)", "status    failed", "trap: \\u{1b}]0;x\\u{7}", "700ms", "\"folder\": \"x\""] {
+            assert!(stdout.contains(part), "{part} is missing in\n{stdout}");
+        }
+    }
+
+    #[test]
+    fn json_has_values_not_texts() {
+        let output = Output::captured(Format::Json);
+        write(&output, &failed_view(), NOON).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&output.written().stdout).unwrap();
+        assert_eq!(value["input"]["folder"], "x");
+        assert_eq!(value["output"], serde_json::Value::Null);
+        assert_eq!(value["steps"][1]["error"], "trap: \u{1b}]0;x\u{7}");
+        assert_eq!(value["steps"][1]["state"], "failed");
+    }
+}

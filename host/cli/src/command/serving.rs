@@ -1,0 +1,177 @@
+//! Sees a run to its end: here, or in the process that holds the folder, or here after all
+//! when that process ends.
+
+use std::time::Duration;
+
+use clap::Args;
+use wfhost_transport::client::{Request, RunView};
+use wfhost_transport::message::LogLevel;
+use wfhost_workflow::RunId;
+
+use super::Context;
+use crate::engine::{Engine, default_slots};
+use crate::error::{CommandError, Result};
+use crate::exit_code::ExitCode;
+use crate::follow::{Followed, Following, follow};
+use crate::interrupt::Interrupt;
+use crate::logging::Verbosity;
+use crate::progress::Progress;
+use crate::session::{Durability, Purpose, Requests as _, ServeOptions, Session};
+
+/// For attempts to be given up and the store to be closed, after a run or a first Ctrl-C.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// How often a run is taken over: each time its process has ended on the way.
+const TAKEOVERS_MAX: u32 = 20;
+
+/// Options of commands that run steps.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServeArgs {
+    /// Steps at once, at most [default: the number of processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    slots: Option<u32>,
+    /// What a finished step survives: sync a power cut, os the end of this process, none nothing
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    durability: Durability,
+}
+
+impl ServeArgs {
+    pub(crate) fn slots(&self) -> u32 {
+        self.slots.unwrap_or_else(default_slots)
+    }
+
+    pub(crate) const fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    pub(crate) fn purpose(&self, engine: &Engine) -> Purpose {
+        Purpose::Serve(ServeOptions { slots: self.slots(), durability: self.durability, engine: engine.clone() })
+    }
+}
+
+/// How the following of a run ended.
+pub(crate) enum End {
+    /// The run is over; `output` belongs to it if it succeeded.
+    Over(Box<RunView>),
+    /// The user stopped.
+    Interrupted,
+}
+
+/// A run that is being seen to its end.
+pub(crate) struct Serving<'a> {
+    context: &'a Context,
+    purpose: Purpose,
+    interrupt: Interrupt,
+    session: Session,
+}
+
+impl<'a> Serving<'a> {
+    /// Takes the folder or finds its holder; from now on Ctrl-C stops cleanly.
+    pub(crate) fn open(context: &'a Context, purpose: Purpose) -> Result<Self> {
+        let interrupt = Interrupt::listen()?;
+        let session = Session::open(&context.data, &purpose)?;
+        Ok(Self { context, purpose, interrupt, session })
+    }
+
+    pub(crate) fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    /// Follows the run, and takes it over if its process ends.
+    pub(crate) fn see_to_the_end(&mut self, run: RunId) -> Result<End> {
+        let mut progress = Progress::for_output(&self.context.output);
+        let end = self.follow_on(run, &mut progress);
+        progress.end();
+        end.map_err(|error| resumable(error, run))
+    }
+
+    fn follow_on(&mut self, run: RunId, progress: &mut Progress) -> Result<End> {
+        let context = self.context;
+        for _ in 0..TAKEOVERS_MAX {
+            let following = Following {
+                run,
+                output: &context.output,
+                interrupt: &self.interrupt,
+                logs: shown_logs(context.verbosity),
+            };
+            match follow(&mut self.session, &following, progress)? {
+                Followed::Over(view) => return Ok(End::Over(view)),
+                Followed::Interrupted => return Ok(End::Interrupted),
+                Followed::Lost(error) if self.session.is_local() => return Err(error),
+                Followed::Abandoned if self.session.is_local() => {
+                    return Err(CommandError::unreachable("the run is no longer served"));
+                }
+                Followed::Lost(_) | Followed::Abandoned => {}
+            }
+            if let Some(view) = self.take_over(run)? {
+                return Ok(End::Over(Box::new(view)));
+            }
+        }
+        Err(CommandError::unreachable("the processes that served the run have ended too often"))
+    }
+
+    /// The process that served the run has ended: goes on in this one, or in the next that
+    /// holds the folder.
+    fn take_over(&mut self, run: RunId) -> Result<Option<RunView>> {
+        let ended = std::mem::replace(&mut self.session, Session::Empty);
+        if let Some(holder) = ended.holder() {
+            self.context.output.note(&format!("process {} has left the run", holder.pid));
+        }
+        ended.close_at_once();
+        self.session = Session::open(&self.context.data, &self.purpose)?;
+        let view = self.session.view(Request::Show { run })?;
+        if view.run.summary.status.is_over() {
+            return Ok(Some(view));
+        }
+        self.session.done(Request::Resume { run })?;
+        if self.session.is_local() {
+            self.context.output.note("going on with it in this process");
+        }
+        Ok(None)
+    }
+
+    /// Gives the folder back.
+    pub(crate) fn close(self) {
+        self.session.close(STOP_LIMIT);
+    }
+
+    /// The first Ctrl-C: stops what this process serves, and says how to go on.
+    pub(crate) fn stop(self, run: RunId) -> ExitCode {
+        let output = self.context.output.clone();
+        match self.session.holder() {
+            Some(holder) => output.warn(&format!(
+                "no longer following: the run goes on in process {}\nhint: `wfhost resume {run}` follows it again, `wfhost runs cancel {run}` ends it",
+                holder.pid
+            )),
+            None => output.note("stopping (Ctrl-C again stops at once)"),
+        }
+        let is_local = self.session.is_local();
+        self.close();
+        if is_local {
+            output.warn(&format!("interrupted; what is done is kept\nhint: `wfhost resume {run}` goes on"));
+        }
+        ExitCode::Interrupted
+    }
+}
+
+fn resumable(error: CommandError, run: RunId) -> CommandError {
+    match error.code {
+        ExitCode::Unreachable | ExitCode::Store => error.hint(format!("what is done is kept: `wfhost resume {run}` goes on")),
+        ExitCode::Done
+        | ExitCode::RunFailed
+        | ExitCode::Usage
+        | ExitCode::Invalid
+        | ExitCode::Denied
+        | ExitCode::Interrupted => error,
+    }
+}
+
+/// Which log lines of steps are shown beside progress; `runs logs` has all of them.
+const fn shown_logs(verbosity: Verbosity) -> Option<LogLevel> {
+    match (verbosity.quiet, verbosity.verbose) {
+        (true, _) => None,
+        (false, 0) => Some(LogLevel::Warn),
+        (false, 1) => Some(LogLevel::Info),
+        (false, _) => Some(LogLevel::Trace),
+    }
+}

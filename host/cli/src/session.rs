@@ -1,0 +1,298 @@
+//! Whom a command asks: the process that holds the data folder, or itself.
+//!
+//! A folder that nobody holds is opened here and the same requests are answered in this
+//! process; a command that only reads leaves it as it was.
+
+mod local;
+mod remote;
+
+use std::time::{Duration, Instant};
+
+use wfhost_transport::client::{Answer, Refusal, Request, RunView, ShownRun};
+use wfhost_workflow::{Json, RunId};
+
+use crate::clock;
+use crate::data_folder::DataDir;
+use crate::error::{CommandError, Result};
+
+pub(crate) use local::{Durability, Local, ServeOptions, store_format};
+pub(crate) use remote::Remote;
+
+/// For how long a folder that is just being taken or left is tried again.
+const OPEN_LIMIT: Duration = Duration::from_secs(5);
+/// Between two tries.
+const OPEN_PAUSE: Duration = Duration::from_millis(50);
+
+/// Another process that holds the folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub(crate) pid: u32,
+    /// Its command line.
+    pub(crate) command: String,
+}
+
+/// What the command is going to do.
+#[derive(Clone)]
+pub(crate) enum Purpose {
+    /// Ask, or change what is stored, without running any step.
+    Ask,
+    /// Run steps.
+    Serve(ServeOptions),
+}
+
+/// Where requests go.
+pub(crate) enum Session {
+    /// The folder holds nothing yet, and stays like that.
+    Empty,
+    /// This process holds the folder.
+    Local(Box<Local>),
+    /// Another one does.
+    Remote(Remote),
+}
+
+/// Why this process could not take the folder.
+pub(crate) enum OpenError {
+    /// Another process has it.
+    Held(Holder),
+    /// Anything else.
+    Failed(CommandError),
+}
+
+impl Session {
+    /// Takes the folder, or finds the process that has it.
+    pub(crate) fn open(data: &DataDir, purpose: &Purpose) -> Result<Self> {
+        if matches!(purpose, Purpose::Ask) && !data.is_used() {
+            return Ok(Self::Empty);
+        }
+        data.create()?;
+        let started = clock::instant();
+        open_with(
+            || Local::open(data, purpose).map(|local| Self::Local(Box::new(local))),
+            |holder| Remote::connect(data, holder).map(Self::Remote),
+            || wait_again(started),
+        )
+    }
+
+    /// Who serves the requests, if it is another process.
+    pub(crate) fn holder(&self) -> Option<&Holder> {
+        match self {
+            Self::Empty | Self::Local(_) => None,
+            Self::Remote(remote) => Some(remote.holder()),
+        }
+    }
+
+    /// Whether the runs stop when this process does.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self, Self::Local(_))
+    }
+
+    /// Gives the folder back; nothing is under way.
+    pub(crate) fn close_at_once(self) {
+        self.close(Duration::ZERO);
+    }
+
+    /// Gives the folder back; attempts under way get at most `limit` to end.
+    pub(crate) fn close(self, limit: Duration) {
+        match self {
+            Self::Empty | Self::Remote(_) => {}
+            Self::Local(local) => local.close(limit),
+        }
+    }
+}
+
+fn wait_again(started: Instant) -> bool {
+    let again = started.elapsed() < OPEN_LIMIT;
+    if again {
+        std::thread::sleep(OPEN_PAUSE);
+    }
+    again
+}
+
+/// A holder may be leaving while it is asked, or have the lock but not yet its socket: both
+/// ways are tried in turn while `again` says so.
+fn open_with<T>(
+    mut take: impl FnMut() -> Result<T, OpenError>,
+    mut connect: impl FnMut(&Holder) -> Result<T>,
+    mut again: impl FnMut() -> bool,
+) -> Result<T> {
+    loop {
+        let holder = match take() {
+            Ok(session) => return Ok(session),
+            Err(OpenError::Failed(error)) => return Err(error),
+            Err(OpenError::Held(holder)) => holder,
+        };
+        let error = match connect(&holder) {
+            Ok(session) => return Ok(session),
+            Err(error) => error,
+        };
+        if !again() {
+            return Err(error
+                .context(format!("process {} (`{}`) holds the data folder", holder.pid, holder.command))
+                .hint("end that process, or use another data folder with `--data PATH`"));
+        }
+    }
+}
+
+/// Whatever answers requests.
+pub(crate) trait Requests {
+    /// One request, one answer. Blocks at most as long as the request says, and a little more.
+    fn request(&mut self, request: Request) -> Result<Answer>;
+
+    /// For requests that are answered with `Done`.
+    fn done(&mut self, request: Request) -> Result<()> {
+        match self.request(request)? {
+            Answer::Done => Ok(()),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// For `List` and `Find`.
+    fn runs(&mut self, request: Request) -> Result<Vec<ShownRun>> {
+        match self.request(request)? {
+            Answer::Runs(runs) => Ok(runs),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// For `Show` and `Watch`.
+    fn view(&mut self, request: Request) -> Result<RunView> {
+        match self.request(request)? {
+            Answer::Run(view) => Ok(*view),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// For `Output`.
+    fn output(&mut self, run: RunId, step: Option<String>) -> Result<Json> {
+        match self.request(Request::Output { run, step })? {
+            Answer::Output(json) => Ok(json),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// The run that `prefix` means: the beginning of its id, or `latest`.
+    fn find(&mut self, prefix: &str) -> Result<RunId> {
+        let latest = prefix.eq_ignore_ascii_case("latest");
+        let prefix = if latest { "latest".to_owned() } else { prefix.to_ascii_uppercase() };
+        if !latest && !prefix.chars().all(|c| c.is_ascii_alphanumeric()) {
+            return Err(not_found(&prefix));
+        }
+        let found = self.runs(Request::Find { prefix: prefix.clone() })?;
+        match found.as_slice() {
+            [] if latest => Err(CommandError::usage("there is no run yet")
+                .hint("`wfhost run FILE` starts one; `--data` names another data folder")),
+            [] => Err(not_found(&prefix)),
+            [run] => Ok(run.summary.run),
+            several => Err(CommandError::usage(format!("`{prefix}` is the beginning of more than one run id"))
+                .hint(format!(
+                    "did you mean {}?",
+                    several
+                        .iter()
+                        .map(|run| format!("{} ({})", run.summary.run, run.summary.workflow))
+                        .collect::<Vec<_>>()
+                        .join(" or ")
+                ))),
+        }
+    }
+}
+
+fn not_found(prefix: &str) -> CommandError {
+    CommandError::usage(format!("no run begins with `{prefix}`")).hint("`wfhost runs list --all` shows all of them")
+}
+
+/// What an answer means that does not belong to its request.
+pub(crate) fn unexpected(answer: Answer) -> CommandError {
+    match answer {
+        Answer::Refused(refusal) => CommandError::from(refusal),
+        Answer::Done
+        | Answer::Runs(_)
+        | Answer::Run(_)
+        | Answer::Events { .. }
+        | Answer::Logs { .. }
+        | Answer::Output(_)
+        | Answer::Ended { .. } => CommandError::unreachable("the answer does not belong to the request")
+            .hint("is the process that holds the data folder another version? see `wfhost --version`"),
+    }
+}
+
+impl Requests for Session {
+    fn request(&mut self, request: Request) -> Result<Answer> {
+        match self {
+            Self::Empty => Ok(answer_of_nothing(&request)),
+            Self::Local(local) => local.request(request),
+            Self::Remote(remote) => remote.request(request),
+        }
+    }
+}
+
+fn answer_of_nothing(request: &Request) -> Answer {
+    match request {
+        Request::List { .. } | Request::Find { .. } => Answer::Runs(Vec::new()),
+        Request::Start(_)
+        | Request::Resume { .. }
+        | Request::Cancel { .. }
+        | Request::Show { .. }
+        | Request::Events { .. }
+        | Request::Logs { .. }
+        | Request::Output { .. }
+        | Request::Remove { .. }
+        | Request::Await { .. }
+        | Request::Watch { .. } => Answer::Refused(Refusal::NotFound("there is no run yet".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fakes::{Fake, run_named};
+
+    fn held() -> OpenError {
+        OpenError::Held(Holder { pid: 7, command: "wfhost run x".to_owned() })
+    }
+
+    #[test]
+    fn a_folder_is_taken_or_its_holder_asked() {
+        let check = |takes: &[bool], connects: &[bool], tries: usize, opened: Option<&str>| {
+            let (mut takes, mut connects, mut left) = (takes.iter(), connects.iter(), tries);
+            let result = open_with(
+                || takes.next().unwrap().then_some("local").ok_or_else(held),
+                |_| connects.next().unwrap().then_some("remote").ok_or_else(|| CommandError::unreachable("silent")),
+                || {
+                    left = left.saturating_sub(1);
+                    left > 0
+                },
+            );
+            assert_eq!(result.as_ref().ok().copied(), opened);
+            result.err().map(|error| error.message())
+        };
+        check(&[true], &[], 1, Some("local"));
+        check(&[false], &[true], 1, Some("remote"));
+        check(&[false, true], &[false], 2, Some("local"));
+        check(&[false, false], &[false, true], 2, Some("remote"));
+        let error = check(&[false, false], &[false, false], 2, None);
+        assert_eq!(error.as_deref(), Some("process 7 (`wfhost run x`) holds the data folder: silent"));
+    }
+
+    #[test]
+    fn a_run_is_found_by_what_is_unique() {
+        let (first, second) = (run_named("a", 1), run_named("b", 2));
+        let check = |found: Vec<ShownRun>, message: &str| {
+            let mut fake = Fake::answering([Answer::Runs(found)]);
+            let result = fake.find("01j").map(|run| run.to_string()).map_err(|error| error.message());
+            assert_eq!(fake.asked(), [Request::Find { prefix: "01J".to_owned() }]);
+            assert!(result.clone().unwrap_or_else(|error| error).contains(message), "{result:?}");
+        };
+        check(vec![first.clone()], &first.summary.run.to_string());
+        check(vec![], "no run begins with `01J`");
+        check(vec![first, second], "more than one");
+        assert!(Fake::answering([]).find("../x").is_err());
+    }
+
+    #[test]
+    fn an_unused_folder_has_no_runs() {
+        let mut session = Session::Empty;
+        assert_eq!(session.runs(Request::Find { prefix: "latest".into() }).unwrap(), []);
+        let error = session.done(Request::Resume { run: run_named("a", 1).summary.run }).unwrap_err();
+        assert_eq!(error.code, crate::exit_code::ExitCode::Usage);
+    }
+}
