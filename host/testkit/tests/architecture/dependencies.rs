@@ -1,0 +1,185 @@
+//! Dependencies go one way, and each driver has one owner.
+
+use std::collections::BTreeSet;
+
+use toml::Value;
+
+use crate::manifests::{self, Member};
+
+/// Package → the packages of the workspace that it may be built with.
+const DIRECTION: [(&str, &[&str]); 14] = [
+    ("wfhost-workflow", &[]),
+    ("wfhost-checkpoint", &["wfhost-workflow"]),
+    ("wfhost-transport", &["wfhost-workflow"]),
+    ("wfhost-plugin", &["wfhost-workflow"]),
+    ("wfhost-coordinator", &["wfhost-checkpoint", "wfhost-transport", "wfhost-workflow"]),
+    ("wfhost-worker", &["wfhost-plugin", "wfhost-transport", "wfhost-workflow"]),
+    (
+        "wfhost-http-api",
+        &["wfhost-coordinator", "wfhost-checkpoint", "wfhost-transport", "wfhost-workflow"],
+    ),
+    ("wfhost", HOST),
+    // Tools of development; nothing that ships depends on them.
+    ("wfhost-testkit", HOST),
+    ("wfhost-bench", BENCH),
+    ("xtask", &[]),
+    // Guests and host share `wit/` and nothing else.
+    ("wfhost-guest", &["wfhost-guest-macros"]),
+    ("wfhost-guest-macros", &[]),
+    // What a plugin computes, as an ordinary library, so that its tests need no sandbox.
+    ("text-analysis", &[]),
+];
+
+const HOST: &[&str] = &[
+    "wfhost-workflow",
+    "wfhost-checkpoint",
+    "wfhost-transport",
+    "wfhost-plugin",
+    "wfhost-coordinator",
+    "wfhost-worker",
+    "wfhost-http-api",
+];
+
+const BENCH: &[&str] = &[
+    "wfhost-workflow",
+    "wfhost-checkpoint",
+    "wfhost-transport",
+    "wfhost-plugin",
+    "wfhost-coordinator",
+    "wfhost-worker",
+    "wfhost-testkit",
+];
+
+/// Driver → the packages that may name it. Names that end in `*` stand for all that begin so.
+/// `wfhost-bench` compares the host with a bare loop over the same engine and the same disk.
+const OWNERS: [(&str, &[&str]); 9] = [
+    ("wasmtime*", &["wfhost-plugin", "wfhost-bench"]),
+    ("wit-component", &["wfhost-plugin"]),
+    ("wasi-preview1-component-adapter-provider", &["wfhost-plugin"]),
+    ("sled", &["wfhost-checkpoint"]),
+    ("zmq*", &["wfhost-transport"]),
+    ("axum*", &["wfhost-http-api"]),
+    ("clap*", &["wfhost", "xtask"]),
+    ("anyhow", &["wfhost", "xtask"]),
+    ("wit-bindgen", &["wfhost-guest"]),
+];
+
+/// All that the pure core may be built with: data in, data out.
+const PURE: [&str; 12] = [
+    "cel",
+    "granit-parser",
+    "jsonschema",
+    "regex",
+    "rmp-serde",
+    "serde",
+    "serde_bytes",
+    "serde_json",
+    "sha2",
+    "strsim",
+    "thiserror",
+    "ulid",
+];
+
+#[test]
+fn dependencies_go_one_way() {
+    let members = manifests::members();
+    let own: BTreeSet<&str> = members.iter().map(|member| member.name.as_str()).collect();
+    for member in &members {
+        let allowed = DIRECTION
+            .iter()
+            .find(|(name, _)| *name == member.name)
+            .unwrap_or_else(|| panic!("`{}` has no place in DIRECTION: give it one", member.name))
+            .1;
+        for dependency in member.dependencies().keys().filter(|name| own.contains(name.as_str())) {
+            assert!(
+                allowed.contains(&dependency.as_str()),
+                "`{}` must not depend on `{dependency}`",
+                member.name
+            );
+        }
+    }
+}
+
+#[test]
+fn each_driver_has_one_owner() {
+    for member in manifests::members() {
+        for (driver, owners) in OWNERS {
+            let named = member.dependencies().into_keys().find(|name| is_driver(name, driver));
+            if let Some(named) = named {
+                assert!(
+                    owners.contains(&member.name.as_str()),
+                    "`{}` must not depend on `{named}`: that is for {owners:?}",
+                    member.name
+                );
+            }
+        }
+    }
+}
+
+fn is_driver(name: &str, driver: &str) -> bool {
+    match driver.strip_suffix('*') {
+        Some(beginning) => name.starts_with(beginning),
+        None => name == driver,
+    }
+}
+
+#[test]
+fn the_core_depends_on_nothing_that_does_io() {
+    let core = member("wfhost-workflow");
+    for dependency in core.dependencies().keys() {
+        assert!(PURE.contains(&dependency.as_str()), "`{dependency}` is not in PURE");
+    }
+}
+
+#[test]
+fn the_tool_box_depends_on_nothing() {
+    let named = member("xtask").dependencies();
+    assert!(named.is_empty(), "xtask must build alone in seconds: {:?}", named.keys());
+}
+
+#[test]
+fn nothing_that_ships_is_built_with_the_testkit() {
+    for member in manifests::members() {
+        let named = member.dependencies().contains_key("wfhost-testkit");
+        assert!(!named || member.name == "wfhost-bench", "`{}` ships", member.name);
+    }
+}
+
+/// Else a package selection could build a dependency with other features, that is, once more.
+#[test]
+fn every_version_and_feature_is_in_the_one_table() {
+    for member in manifests::members() {
+        for (name, how) in member.all_dependencies() {
+            let keys: Vec<&str> = how
+                .as_table()
+                .map(|table| table.keys().map(String::as_str).collect())
+                .unwrap_or_default();
+            assert_eq!(
+                keys,
+                ["workspace"],
+                "`{}` must name `{name}` as `{name}.workspace = true` and no more",
+                member.name
+            );
+        }
+    }
+}
+
+#[test]
+fn every_package_shares_the_workspaces_fields_and_lints() {
+    for member in manifests::members() {
+        let package = &member.manifest["package"];
+        for field in ["version", "edition", "rust-version", "license", "repository"] {
+            let shared = package.get(field).and_then(|field| field.get("workspace"));
+            assert_eq!(shared, Some(&Value::Boolean(true)), "`{}`: {field}", member.name);
+        }
+        let lints = member.manifest.get("lints").and_then(|lints| lints.get("workspace"));
+        assert_eq!(lints, Some(&Value::Boolean(true)), "`{}`: lints", member.name);
+    }
+}
+
+fn member(name: &str) -> Member {
+    manifests::members()
+        .into_iter()
+        .find(|member| member.name == name)
+        .unwrap_or_else(|| panic!("`{name}` is a member"))
+}
