@@ -79,6 +79,9 @@ impl Scan {
                 Opened { last: true, payload: &[] }
             }
         };
+        if !matches!(parsed, Key::Journal { .. }) {
+            self.end_journal();
+        }
         match parsed {
             Key::Journal { run, revision, part } => self.record(run, revision, part, &opened),
             Key::Meta => match Meta::decode(opened.payload) {
@@ -111,7 +114,6 @@ impl Scan {
             return;
         };
         if let Err(missing) = assembly.add(revision, part, opened) {
-            // A removal takes the first records first.
             self.findings.push(format!("of run {run}, {missing}"));
             assembly.skip_to_after(revision);
         }
@@ -145,7 +147,7 @@ impl Scan {
         self.end_journal();
         let removing = std::mem::take(&mut self.removing);
         for run in removing {
-            // Its journal may be there in part, and that is as it should be.
+            // Its first records may be gone already, and that is as it should be.
             self.journals.remove(&run);
             let of_run = format!("of run {run}, ");
             self.findings.retain(|finding| !finding.starts_with(&of_run));

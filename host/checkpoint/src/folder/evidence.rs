@@ -12,10 +12,17 @@ use crate::files;
 /// A larger store is not copied at every start.
 const BYTES_MAX: u64 = 64 << 20;
 
-/// The copy, if there is one.
+/// What was found.
 pub(super) struct Evidence {
     store: PathBuf,
-    copy: Option<PathBuf>,
+    found: Found,
+}
+
+enum Found {
+    Nothing,
+    Copied(PathBuf),
+    /// Too large, or there was no room.
+    NotCopied,
 }
 
 impl Evidence {
@@ -24,21 +31,24 @@ impl Evidence {
         let path = folder.join("store.opening");
         // Of an earlier start that ended halfway: the store itself is what counts.
         let _ignored = fs::remove_dir_all(&path);
-        let copy = match copy(store, &path) {
-            Ok(true) => Some(path),
-            Ok(false) => None,
+        let found = match copy(store, &path) {
+            Ok(true) => Found::Copied(path),
+            Ok(false) => Found::NotCopied,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !store.exists() => {
+                Found::Nothing
+            }
             Err(error) => {
                 tracing::debug!(%error, "the store is opened without a copy");
                 let _ignored = fs::remove_dir_all(&path);
-                None
+                Found::NotCopied
             }
         };
-        Self { store: store.to_path_buf(), copy }
+        Self { store: store.to_path_buf(), found }
     }
 
     /// The store is whole.
     pub(super) fn discard(self) {
-        if let Some(copy) = self.copy
+        if let Found::Copied(copy) = self.found
             && let Err(error) = fs::remove_dir_all(&copy)
         {
             tracing::warn!(%error, "a copy of the store stays behind");
@@ -47,23 +57,22 @@ impl Evidence {
 
     /// The store is damaged: what was found takes the place of what sled has made of it.
     pub(super) fn put_back(self) {
-        let Some(copy) = self.copy else {
-            return;
+        let back = match &self.found {
+            Found::Nothing => fs::remove_dir_all(&self.store),
+            Found::Copied(copy) => {
+                fs::remove_dir_all(&self.store).and_then(|()| fs::rename(copy, &self.store))
+            }
+            Found::NotCopied => Ok(()),
         };
-        let back = fs::remove_dir_all(&self.store).and_then(|()| fs::rename(&copy, &self.store));
         if let Err(error) = back {
-            tracing::error!(%error, copy = %copy.display(), "the store as it was is kept beside");
+            tracing::error!(%error, "the damaged store is not as it was found");
         }
     }
 }
 
-/// Whether there was something to copy, and little enough of it.
+/// Whether it was little enough to be copied.
 fn copy(from: &Path, to: &Path) -> io::Result<bool> {
-    let files: Vec<_> = match fs::read_dir(from) {
-        Ok(entries) => entries.collect::<Result<_, _>>()?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(error),
-    };
+    let files: Vec<_> = fs::read_dir(from)?.collect::<Result<_, _>>()?;
     let mut bytes = 0;
     for file in &files {
         bytes += file.metadata()?.len();
