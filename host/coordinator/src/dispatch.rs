@@ -41,12 +41,12 @@ pub(crate) struct Dispatcher {
 
 impl Dispatcher {
     /// Drops what waits or is out for a run, without telling anybody.
-    pub(crate) fn forget_run(&mut self, run: RunId) {
+    pub(crate) fn forget_run(&mut self, now: MonotonicMs, run: RunId) {
         let attempts: Vec<AttemptId> =
             self.orders.keys().filter(|attempt| attempt.run == run).copied().collect();
         for attempt in attempts {
             // The worker finds its result refused.
-            let _stop = self.placement.withdrawn(attempt);
+            let _stop = self.placement.withdrawn(now, attempt);
             self.drop_order(&attempt);
         }
     }
@@ -106,7 +106,8 @@ impl EventLoop {
     /// An attempt's result no longer matters.
     pub(crate) fn withdraw(&mut self, run: RunId, task: TaskId, attempt: Attempt) {
         let attempt = AttemptId { run, task, attempt };
-        let decisions = self.dispatcher.placement.withdrawn(attempt);
+        let now = self.parts.clock.monotonic();
+        let decisions = self.dispatcher.placement.withdrawn(now, attempt);
         self.release(attempt);
         self.carry_out(decisions);
     }

@@ -280,7 +280,7 @@ impl EventLoop {
     /// Forgets a run that cannot go on in memory; it is as it is stored.
     fn evict(&mut self, id: RunId) {
         let Some(slot) = self.runs.remove(id) else { return };
-        self.dispatcher.forget_run(id);
+        self.dispatcher.forget_run(self.parts.clock.monotonic(), id);
         let refusal = Refusal::Unavailable(format!(
             "run {id} stopped at a fault of this program; it is stored as it was"
         ));

@@ -15,6 +15,9 @@ pub const LEASE: DurationMs = DurationMs::from_secs(3);
 /// A worker stops an attempt at its timeout; one that did not say so by this much later hangs.
 pub const DEADLINE_GRACE: DurationMs = DurationMs::from_secs(2);
 
+/// Between two requests to stop the same attempt.
+pub const STOP_AGAIN: DurationMs = DurationMs::from_secs(2);
+
 /// Ticks that come later than this say that this process did not run: nobody else is to blame.
 const STALL: DurationMs = DurationMs::from_secs(1);
 
@@ -33,8 +36,9 @@ pub struct Placement {
 #[derive(Debug)]
 struct Worker {
     slots: u32,
-    /// Leased attempts, and stopped ones of which it has not yet said that they ended.
-    holds: BTreeSet<AttemptId>,
+    /// Leased attempts, and those that it was told to stop and has not yet said to have ended,
+    /// with when it was told.
+    holds: BTreeMap<AttemptId, Option<MonotonicMs>>,
     heard_at: MonotonicMs,
     draining: bool,
 }
@@ -106,7 +110,7 @@ impl Placement {
     pub fn joined(&mut self, now: MonotonicMs, worker: WorkerId, slots: u32) -> Vec<Decision> {
         let mut decisions = self.release(worker);
         let joined =
-            Worker { slots, holds: BTreeSet::new(), heard_at: now, draining: false };
+            Worker { slots, holds: BTreeMap::new(), heard_at: now, draining: false };
         self.workers.insert(worker, joined);
         self.assign(now, &mut decisions);
         decisions
@@ -172,7 +176,7 @@ impl Placement {
     }
 
     /// An attempt's result no longer matters.
-    pub fn withdrawn(&mut self, attempt: AttemptId) -> Vec<Decision> {
+    pub fn withdrawn(&mut self, now: MonotonicMs, attempt: AttemptId) -> Vec<Decision> {
         match self.places.remove(&attempt) {
             None => Vec::new(),
             Some(Place::Waiting { arrival }) => {
@@ -181,6 +185,11 @@ impl Placement {
             }
             Some(Place::Leased { worker, deadline }) => {
                 self.deadlines.remove(&(deadline, attempt));
+                if let Some(told) =
+                    self.workers.get_mut(&worker).and_then(|worker| worker.holds.get_mut(&attempt))
+                {
+                    *told = Some(now);
+                }
                 vec![Decision::Stop { worker, attempt }]
             }
         }
@@ -208,9 +217,10 @@ impl Placement {
             if deadline > now || crate::sabotage::no_timeout() {
                 break;
             }
-            decisions.extend(self.withdrawn(attempt));
+            decisions.extend(self.withdrawn(now, attempt));
             decisions.push(Decision::TimedOut { attempt });
         }
+        self.stop_again(now, &mut decisions);
         self.assign(now, &mut decisions);
         decisions
     }
@@ -227,7 +237,7 @@ impl Placement {
         matches!(self.places.get(attempt), Some(Place::Leased { .. }))
     }
 
-    /// When a worker would fall silent or a lease end; `None`: nothing is under way.
+    /// Whether time can change anything: there is a worker, or a lease.
     #[must_use]
     pub fn needs_ticks(&self) -> bool {
         !self.workers.is_empty() || !self.deadlines.is_empty()
@@ -244,11 +254,25 @@ impl Placement {
         }
     }
 
+    /// Until a worker says that a stopped attempt ended, its slot is taken: word may get lost.
+    fn stop_again(&mut self, now: MonotonicMs, decisions: &mut Vec<Decision>) {
+        for (id, worker) in &mut self.workers {
+            for (attempt, told) in &mut worker.holds {
+                if let Some(at) = told
+                    && now - *at >= STOP_AGAIN
+                {
+                    *at = now;
+                    decisions.push(Decision::Stop { worker: *id, attempt: *attempt });
+                }
+            }
+        }
+    }
+
     /// Forgets a worker; what it held is lost.
     fn release(&mut self, worker: WorkerId) -> Vec<Decision> {
         let Some(gone) = self.workers.remove(&worker) else { return Vec::new() };
         let mut decisions = Vec::new();
-        for attempt in gone.holds {
+        for attempt in gone.holds.into_keys() {
             if let Some(Place::Leased { worker: holder, deadline }) =
                 self.places.get(&attempt).copied()
                 && holder == worker
@@ -271,7 +295,7 @@ impl Placement {
                 .max_by_key(|(id, worker)| (worker.free(), std::cmp::Reverse(**id)));
             let Some((id, worker)) = freest else { return };
             self.waiting.remove(&arrival);
-            worker.holds.insert(wanted.attempt);
+            worker.holds.insert(wanted.attempt, None);
             let deadline = now + wanted.timeout + DEADLINE_GRACE;
             self.deadlines.insert((deadline, wanted.attempt));
             self.places.insert(wanted.attempt, Place::Leased { worker: *id, deadline });

@@ -80,7 +80,7 @@ impl Node {
             Effect::Withdraw { task, attempt } => {
                 let attempt = self.attempt_id(task, attempt);
                 self.orders.remove(&attempt);
-                self.placement.withdrawn(attempt)
+                self.placement.withdrawn(now, attempt)
             }
             Effect::Ended(_) => Vec::new(),
         }

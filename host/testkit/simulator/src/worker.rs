@@ -23,10 +23,8 @@ impl Worker {
         Self { id, slots, alive: true, executions: BTreeMap::new() }
     }
 
-    /// Ends the executions of an attempt; `true`: there was one.
-    pub(crate) fn stop(&mut self, task: TaskId, attempt: Attempt) -> bool {
-        let before = self.executions.len();
+    /// Ends the executions of an attempt.
+    pub(crate) fn stop(&mut self, task: TaskId, attempt: Attempt) {
         self.executions.retain(|_, execution| *execution != (task, attempt));
-        self.executions.len() < before
     }
 }

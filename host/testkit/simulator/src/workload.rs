@@ -8,11 +8,11 @@ use wfhost_workflow::{Attempt, Definition, Failure, FailureKind, Json, TaskId};
 /// How long a step may take in these workflows, in milliseconds.
 pub(crate) const TIMEOUT_MS: u64 = 4000;
 
-/// A workflow whose shape depends on the random numbers alone; some 25 tasks on average.
+/// A workflow whose shape depends on the random numbers alone; some 40 tasks, fewer where a run ends early.
 pub(crate) fn workflow(random: &mut fastrand::Rng) -> Arc<Definition> {
     let mut text = String::from("workflow: made_up\nversion: 1\nplugins: { p: ./p.wasm }\nsteps:\n");
     let mut before: Vec<String> = Vec::new();
-    for number in 0..random.usize(6..12) {
+    for number in 0..random.usize(10..18) {
         let id = format!("s{number}");
         step(&mut text, &id, &before, random);
         before.push(id);

@@ -404,12 +404,12 @@ impl World {
                 }
             }
             Message::Cancel { task, attempt } => {
-                if worker.stop(task, attempt) {
-                    let failure = Failure::new(FailureKind::Host, "cancelled", "made up");
-                    let outcome = AttemptOutcome::Failed(failure);
-                    let ended = Message::Ended { task, attempt, outcome };
-                    self.send(Direction::FromWorker(id), ended);
-                }
+                // Also of an attempt that it does not have: the end may have got lost.
+                worker.stop(task, attempt);
+                let failure = Failure::new(FailureKind::Host, "cancelled", "made up");
+                let outcome = AttemptOutcome::Failed(failure);
+                let ended = Message::Ended { task, attempt, outcome };
+                self.send(Direction::FromWorker(id), ended);
             }
             Message::Rejoin => {
                 let slots = worker.slots;

@@ -139,11 +139,22 @@ fn a_withdrawn_attempt_is_stopped_or_never_sent() {
     let mut placement = with_worker(1);
     assert_eq!(placement.wanted(ms(0), wanted(1)), [assign(A, 1)]);
     assert_eq!(placement.wanted(ms(0), wanted(2)), []);
-    assert_eq!(placement.withdrawn(attempt(2)), []);
-    assert_eq!(placement.withdrawn(attempt(1)), [stop(A, 1)]);
-    assert_eq!(placement.withdrawn(attempt(1)), []);
+    assert_eq!(placement.withdrawn(ms(0), attempt(2)), []);
+    assert_eq!(placement.withdrawn(ms(0), attempt(1)), [stop(A, 1)]);
+    assert_eq!(placement.withdrawn(ms(0), attempt(1)), []);
     assert_eq!(placement.ended(ms(1), A, attempt(1)), []);
     assert_eq!(placement.waiting_count(), 0);
+}
+
+#[test]
+fn a_worker_is_told_again_to_stop_until_it_says_that_it_has() {
+    let mut placement = with_worker(1);
+    assert_eq!(placement.wanted(ms(0), wanted(1)), [assign(A, 1)]);
+    assert_eq!(placement.withdrawn(ms(0), attempt(1)), [stop(A, 1)]);
+    assert_eq!(pass(&mut placement, 0, STOP_AGAIN.0 - 100, &[A]), []);
+    assert_eq!(pass(&mut placement, STOP_AGAIN.0, 2 * STOP_AGAIN.0, &[A]), [stop(A, 1); 2]);
+    assert_eq!(placement.ended(ms(9000), A, attempt(1)), []);
+    assert_eq!(pass(&mut placement, 9000, 12_000, &[A]), []);
 }
 
 #[test]
