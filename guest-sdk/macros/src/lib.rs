@@ -6,7 +6,7 @@ use proc_macro::TokenStream;
 
 /// Makes a function a step of the component.
 ///
-/// ```ignore
+/// ```text
 /// /// Says hello.
 /// #[step]
 /// fn greet(input: Input) -> Result<Output, Error> { … }
