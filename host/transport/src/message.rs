@@ -59,7 +59,7 @@ pub enum FromWorker {
         digest: Digest,
         /// From which byte.
         offset: u64,
-        /// At most this many bytes.
+        /// How many bytes; the chunk has exactly so many, or those up to the content's end.
         len: u32,
     },
     /// Takes no more attempts; what it runs will still be reported.

@@ -103,6 +103,12 @@ impl ServerLink {
         Ok((Self { workers, clients, bell, frame: Vec::new(), bad: HashMap::new() }, waker))
     }
 
+    /// Makes `poll` return, from any thread.
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        self.bell.waker()
+    }
+
     /// Adds what is there to `events`; if there is nothing, waits until there is, at most
     /// `timeout` (`None`: for ever). May return early with nothing, for example after a signal.
     ///

@@ -5,7 +5,8 @@
 //!   only bound memory; what keeps queues short is that a coordinator sends a worker no more than
 //!   it has slots for. A full queue is an error at the sender ([`SendError::Full`]), never a silent
 //!   loss: a router is mandatory, and nothing here blocks in `send`.
-//! - Lingering is off: what has not left when a link is dropped is lost.
+//! - A link that is dropped still delivers what it was given, for [`LINGER_MS`]: a last result, or
+//!   the answer before the end. A client that leaves has nothing more to say.
 //! - A router names a connection itself; a peer that wants to choose its name is not listened to,
 //!   so nobody can step into somebody else's place.
 
@@ -19,7 +20,8 @@ use crate::{Endpoint, Error, SendError};
 
 /// All links of a process share one hub; `inproc` endpoints are names within it.
 ///
-/// Dropping the last handle waits until all links that came from it are dropped.
+/// Dropping the last handle waits until all links that came from it are dropped and have delivered
+/// what they were given, for half a second at most.
 #[derive(Clone, Default)]
 pub struct Hub {
     context: zmq::Context,
@@ -55,6 +57,9 @@ pub(crate) struct Bounds {
     /// A longer frame ends the connection (not over `inproc`, where the decoder refuses it).
     pub(crate) frame_bytes_max: usize,
 }
+
+/// The end of a process waits no longer than this for a peer that does not read.
+const LINGER_MS: i32 = 500;
 
 /// One connection of a router, by the name that the router gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -111,7 +116,7 @@ fn send_error(error: zmq::Error) -> SendError {
 fn make(hub: &Hub, kind: zmq::SocketType, bounds: Bounds) -> Result<zmq::Socket, Error> {
     let set = || {
         let socket = hub.context.socket(kind)?;
-        socket.set_linger(0)?;
+        socket.set_linger(LINGER_MS)?;
         socket.set_sndhwm(bounds.send_queue)?;
         socket.set_rcvhwm(bounds.receive_queue)?;
         socket.set_maxmsgsize(i64::try_from(bounds.frame_bytes_max).unwrap_or(i64::MAX))?;
@@ -185,6 +190,7 @@ impl Dealer {
         let dealer = Self { socket: make(hub, zmq::DEALER, bounds)? };
         let name = format!("inproc://loss-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let watch = || {
+            dealer.socket.set_linger(0)?;
             dealer.socket.set_reconnect_ivl(-1)?;
             let events = zmq::SocketEvent::DISCONNECTED.to_raw()
                 | zmq::SocketEvent::CLOSED.to_raw()

@@ -59,6 +59,10 @@ impl Bell {
         Ok((Self { shared: Arc::clone(&shared) }, Waker { shared }))
     }
 
+    pub(crate) fn waker(&self) -> Waker {
+        Waker { shared: Arc::clone(&self.shared) }
+    }
+
     /// Whether somebody rang since this was last asked.
     pub(crate) fn take(&self) -> bool {
         self.shared.rung.load(Ordering::Relaxed) && self.shared.rung.swap(false, Ordering::SeqCst)

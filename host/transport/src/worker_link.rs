@@ -44,6 +44,12 @@ impl WorkerLink {
         Ok((Self { dealer, bell, frame: Vec::new(), inproc: endpoint.is_inproc() }, waker))
     }
 
+    /// Makes `poll` return, from any thread.
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        self.bell.waker()
+    }
+
     /// Whether the coordinator is in this process: then its silence is no cut cable.
     #[must_use]
     pub const fn is_inproc(&self) -> bool {

@@ -1,1 +1,25 @@
-//! 
+//! Takes attempts from a coordinator, runs them, and reports how they ended.
+//!
+//! One thread owns the link and all bookkeeping; attempts are tasks on a tokio runtime and reach
+//! the thread by a channel. Every attempt that is dispatched is reported exactly once, also when
+//! it is stopped, panics, or its component cannot be had. Knows nothing of runs or workflows.
+
+mod attempt;
+mod clock;
+mod content;
+mod executor;
+mod fetch;
+mod handle;
+mod outbox;
+mod plugin_executor;
+mod report;
+mod sink;
+mod worker;
+
+pub use content::{COMPONENT_BYTES_MAX, ContentSource, Contents};
+pub use executor::{BoxFuture, Executor, FnExecutor, Job};
+pub use handle::{Ending, StillRunning, WorkerHandle};
+pub use plugin_executor::PluginExecutor;
+pub use sink::AttemptSink;
+pub use wfhost_plugin::Completion;
+pub use worker::{Options, StartError, Worker};

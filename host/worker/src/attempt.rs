@@ -1,0 +1,117 @@
+//! One attempt as a task: whatever happens to it, it is reported exactly once.
+
+use std::any::Any;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use wfhost_plugin::Completion;
+use wfhost_transport::message::{CANCELLED, Dispatch, Outcome, Payload};
+use wfhost_workflow::{AttemptId, Failure, FailureKind, Json};
+
+use crate::content::Contents;
+use crate::executor::{Executor, Job};
+use crate::report::{Report, Reports};
+use crate::sink::AttemptSink;
+
+/// What an attempt needs besides its dispatch.
+pub(crate) struct Surroundings {
+    pub(crate) executor: Arc<dyn Executor>,
+    pub(crate) contents: Contents,
+    pub(crate) reports: Reports,
+}
+
+/// The whole attempt. Cancel-safe: dropped at any point, also before it is first polled, it is
+/// reported as cancelled.
+pub(crate) fn task(
+    surroundings: &Surroundings,
+    dispatch: Box<Dispatch>,
+    sink: Arc<AttemptSink>,
+) -> impl Future<Output = ()> + Send + use<> {
+    let ending = Ending {
+        attempt: dispatch.attempt,
+        reports: surroundings.reports.clone(),
+        reported: false,
+    };
+    let executor = Arc::clone(&surroundings.executor);
+    let contents = surroundings.contents.clone();
+    async move {
+        let running = async {
+            let input = input(&dispatch, &contents).await?;
+            executor.run(Job { dispatch, input, sink, contents }).await
+        };
+        let outcome = match catch_panic(running).await {
+            Ok(Ok(Completion { output, kv })) => Outcome::Succeeded { output, kv },
+            Ok(Err(failure)) => Outcome::Failed(failure),
+            Err(panic) => {
+                let message = format!("the worker failed while it ran the step: {panic}");
+                Outcome::Failed(Failure::new(FailureKind::Host, "panic", message))
+            }
+        };
+        ending.report(outcome);
+    }
+}
+
+/// Reports the end, at the latest when it is dropped.
+struct Ending {
+    attempt: AttemptId,
+    reports: Reports,
+    reported: bool,
+}
+
+impl Ending {
+    fn report(mut self, outcome: Outcome) {
+        self.reported = true;
+        self.reports.send(Report::Ended { attempt: self.attempt, outcome });
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if !self.reported {
+            let failure = Failure::new(FailureKind::Host, CANCELLED, "the attempt was stopped");
+            let outcome = Outcome::Failed(failure);
+            self.reports.send(Report::Ended { attempt: self.attempt, outcome });
+        }
+    }
+}
+
+async fn input(dispatch: &Dispatch, contents: &Contents) -> Result<Json, Failure> {
+    let (digest, len) = match &dispatch.input {
+        Payload::Inline(input) => return Ok(input.clone()),
+        Payload::Reference { digest, len } => (*digest, *len),
+    };
+    let bytes_max = dispatch.limits.input_bytes;
+    if len > bytes_max {
+        let message = format!("the input has {len} bytes, and at most {bytes_max} are permitted");
+        return Err(Failure::new(FailureKind::Limit, "input-bytes", message));
+    }
+    let bytes = contents.get(digest, bytes_max).await?;
+    let text = std::str::from_utf8(&bytes).map_err(|error| bad_input(&error))?;
+    Json::parse(text).map_err(|error| bad_input(&error))
+}
+
+fn bad_input(error: &dyn std::error::Error) -> Failure {
+    Failure::new(FailureKind::Host, "input-not-json", format!("the input is no JSON: {error}"))
+}
+
+/// Runs `future` to its end; a panic in it is an error with the panic's text.
+async fn catch_panic<T>(future: impl Future<Output = T>) -> Result<T, String> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        // After a panic the future is only dropped, never polled again.
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
+            Err(panic) => Poll::Ready(Err(text_of(panic.as_ref()))),
+        }
+    })
+    .await
+}
+
+fn text_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}

@@ -1,0 +1,127 @@
+//! Runs attempts in the plugin host's sandboxes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use wfhost_plugin::{Completion, Error, Invocation, Plugin, PluginHost, StepContext, StepSink};
+use wfhost_transport::message::LogLevel;
+use wfhost_workflow::{Digest, Failure, FailureKind};
+
+use crate::executor::{BoxFuture, Executor, Job};
+use crate::sink::AttemptSink;
+
+/// The real executor.
+#[derive(Clone)]
+pub struct PluginExecutor {
+    host: PluginHost,
+    /// One gate a component that is being got: the others wait, then find it loaded.
+    gates: Arc<Mutex<HashMap<Digest, Gate>>>,
+}
+
+type Gate = Arc<tokio::sync::Mutex<()>>;
+
+impl PluginExecutor {
+    /// Runs attempts in this host.
+    #[must_use]
+    pub fn new(host: PluginHost) -> Self {
+        Self { host, gates: Arc::default() }
+    }
+
+    async fn plugin(&self, job: &Job) -> Result<Arc<Plugin>, Failure> {
+        let digest = job.dispatch.component;
+        if let Some(plugin) = self.host.loaded(&digest) {
+            return Ok(plugin);
+        }
+        let gate = Arc::clone(self.gates().entry(digest).or_default());
+        let _inside = gate.lock().await;
+        if let Some(plugin) = self.host.loaded(&digest) {
+            return Ok(plugin);
+        }
+        let loaded = match job.component().await {
+            Ok(bytes) => self.host.load(bytes, digest).await.map_err(|error| failure(&error)),
+            Err(failure) => Err(failure),
+        };
+        // Who waits at the gate holds it; who comes now finds the component loaded, or tries anew.
+        self.gates().remove(&digest);
+        loaded
+    }
+
+    fn gates(&self) -> MutexGuard<'_, HashMap<Digest, Gate>> {
+        self.gates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Executor for PluginExecutor {
+    fn run(&self, job: Job) -> BoxFuture<Result<Completion, Failure>> {
+        let executor = self.clone();
+        Box::pin(async move {
+            let plugin = executor.plugin(&job).await?;
+            executor.host.run(&plugin, invocation(job)).await
+        })
+    }
+}
+
+impl std::fmt::Debug for PluginExecutor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PluginExecutor").field("host", &self.host).finish_non_exhaustive()
+    }
+}
+
+fn invocation(job: Job) -> Invocation {
+    let Job { dispatch, input, sink, contents: _ } = job;
+    let dispatch = *dispatch;
+    let kv: BTreeMap<_, _> =
+        dispatch.kv.into_iter().filter_map(|write| Some((write.key, write.value?))).collect();
+    Invocation {
+        function: dispatch.function,
+        context: StepContext {
+            run: dispatch.attempt.run,
+            workflow: dispatch.workflow,
+            step: dispatch.step,
+            index: dispatch.attempt.task.index,
+            attempt: dispatch.attempt.attempt,
+            idempotency_key: dispatch.idempotency_key,
+            trace_parent: dispatch.trace_parent,
+        },
+        input,
+        dirs: dispatch.dirs,
+        limits: dispatch.limits,
+        timeout: Duration::from_millis(dispatch.timeout_ms),
+        kv: Arc::new(kv),
+        sink,
+    }
+}
+
+/// What another attempt, perhaps elsewhere, may cure is the host's; the rest is for good.
+fn failure(error: &Error) -> Failure {
+    let kind = match error {
+        Error::Engine(_) | Error::Thread(_) | Error::Digest { .. } | Error::CompilerPanic { .. } => {
+            FailureKind::Host
+        }
+        Error::TooLarge { .. }
+        | Error::NotWasm
+        | Error::Componentise(_)
+        | Error::Compile(_)
+        | Error::Import(_)
+        | Error::NoSteps { .. } => FailureKind::Permanent,
+    };
+    Failure::new(kind, "component", error.to_string())
+}
+
+impl StepSink for AttemptSink {
+    fn log(&self, level: wfhost_plugin::LogLevel, message: String, fields: Vec<(String, String)>) {
+        let level = match level {
+            wfhost_plugin::LogLevel::Trace => LogLevel::Trace,
+            wfhost_plugin::LogLevel::Debug => LogLevel::Debug,
+            wfhost_plugin::LogLevel::Info => LogLevel::Info,
+            wfhost_plugin::LogLevel::Warn => LogLevel::Warn,
+            wfhost_plugin::LogLevel::Error => LogLevel::Error,
+        };
+        self.log(level, message, fields);
+    }
+
+    fn progress(&self, done: u64, total: u64, message: String) {
+        self.progress(done, total, message);
+    }
+}

@@ -1,0 +1,301 @@
+//! The worker's thread: takes events one by one, never waits anywhere but in its link.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::AbortHandle;
+use wfhost_transport::message::{Dispatch, FromWorker, Outcome, PROTOCOL, ToWorker};
+use wfhost_transport::{Error, WorkerEvent, WorkerLink};
+use wfhost_workflow::{AttemptId, Failure, FailureKind};
+
+use crate::attempt::{self, Surroundings};
+use crate::clock;
+use crate::content::{ContentSource, Contents};
+use crate::executor::Executor;
+use crate::fetch::Fetches;
+use crate::handle::{Ending, WorkerHandle};
+use crate::outbox::Outbox;
+use crate::report::{Report, Reports};
+use crate::sink::AttemptSink;
+
+/// Log lines and progress are held back this long, so that an attempt sends at most ten of each a
+/// second. The end of an attempt sends its last lines at once.
+const FLUSH_EVERY: Duration = Duration::from_millis(100);
+
+/// A coordinator cannot ask for more heartbeats than this.
+const HEARTBEAT_MIN: Duration = Duration::from_millis(10);
+
+/// How often a link that is full is tried again.
+const RETRY_EVERY: Duration = Duration::from_millis(5);
+
+/// Heartbeats in a row that a coordinator in this process has not taken: it is gone.
+const UNTAKEN_MAX: u32 = 5;
+
+/// What a worker is made of.
+pub struct Options {
+    /// For people.
+    pub name: String,
+    /// Attempts at once.
+    pub slots: u32,
+    /// What runs them.
+    pub executor: Arc<dyn Executor>,
+    /// Contents of this machine, asked before the coordinator.
+    pub content: Option<Arc<dyn ContentSource>>,
+    /// Where attempts run: a runtime with several threads, with timers.
+    pub runtime: tokio::runtime::Handle,
+}
+
+/// The worker's thread cannot be started.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start the worker's thread")]
+pub struct StartError(#[source] io::Error);
+
+/// A worker: its thread's state.
+pub struct Worker {
+    name: String,
+    slots: u32,
+    runtime: tokio::runtime::Handle,
+    link: WorkerLink,
+    outbox: Outbox,
+    surroundings: Surroundings,
+    inbox: Receiver<Report>,
+    running: HashMap<AttemptId, Running>,
+    noted: Vec<AttemptId>,
+    flush_at: Option<Instant>,
+    fetches: Fetches,
+    heartbeat: Option<Heartbeat>,
+    draining: bool,
+    ending: Option<Ending>,
+}
+
+struct Running {
+    sink: Arc<AttemptSink>,
+    abort: AbortHandle,
+}
+
+struct Heartbeat {
+    every: Duration,
+    next_at: Instant,
+    untaken: u32,
+}
+
+impl Worker {
+    /// Starts the worker's thread, which says hello to the coordinator.
+    ///
+    /// # Errors
+    /// If the thread cannot be started.
+    pub fn start(options: Options, link: WorkerLink) -> Result<WorkerHandle, StartError> {
+        let (reports, inbox) = Reports::new(link.waker());
+        let (ended, ending) = channel();
+        let worker = Self {
+            name: options.name,
+            slots: options.slots,
+            runtime: options.runtime,
+            link,
+            outbox: Outbox::default(),
+            surroundings: Surroundings {
+                executor: options.executor,
+                contents: Contents::new(options.content, reports.clone()),
+                reports: reports.clone(),
+            },
+            inbox,
+            running: HashMap::new(),
+            noted: Vec::new(),
+            flush_at: None,
+            fetches: Fetches::default(),
+            heartbeat: None,
+            draining: false,
+            ending: None,
+        };
+        std::thread::Builder::new()
+            .name("wfhost-worker".to_owned())
+            .spawn(move || worker.run(&ended))
+            .map_err(StartError)?;
+        Ok(WorkerHandle::new(reports, ending))
+    }
+
+    fn run(mut self, ended: &Sender<Ending>) {
+        self.hello();
+        let mut events = Vec::new();
+        let ending = loop {
+            if let Err(error) = self.turn(&mut events) {
+                break Ending::LinkFailed(error);
+            }
+            if let Some(ending) = self.ending.take() {
+                break ending;
+            }
+        };
+        for running in self.running.values() {
+            running.abort.abort();
+        }
+        self.outbox.send(&mut self.link, FromWorker::Goodbye);
+        // The link goes first: whoever waits for the end may bind or drop what it was made from.
+        drop(self);
+        // Nobody waits for the end.
+        let _dropped = ended.send(ending);
+    }
+
+    /// Waits once and handles everything that is there.
+    fn turn(&mut self, events: &mut Vec<WorkerEvent>) -> Result<(), Error> {
+        let timeout = self.next_at().map(|at| at.saturating_duration_since(clock::now()));
+        self.link.poll(timeout, events)?;
+        let now = clock::now();
+        for event in events.drain(..) {
+            match event {
+                WorkerEvent::Message(message) => self.told(message, now),
+                WorkerEvent::BadMessage(error) => {
+                    tracing::error!(%error, "the coordinator sent what is no message");
+                }
+                WorkerEvent::Woken => {}
+            }
+        }
+        while let Ok(report) = self.inbox.try_recv() {
+            self.reported(report, now);
+        }
+        self.outbox.retry(&mut self.link);
+        while let Some(part) = self.fetches.next() {
+            let (digest, offset, len) = (part.digest, part.offset, part.len);
+            self.outbox.send(&mut self.link, FromWorker::Fetch { digest, offset, len });
+        }
+        self.timers(now);
+        if self.draining && self.running.is_empty() && self.outbox.is_empty() {
+            self.ending.get_or_insert(Ending::Drained);
+        }
+        Ok(())
+    }
+
+    fn next_at(&self) -> Option<Instant> {
+        let retry_at = (!self.outbox.is_empty()).then(|| clock::now() + RETRY_EVERY);
+        let heartbeat_at = self.heartbeat.as_ref().map(|heartbeat| heartbeat.next_at);
+        [self.flush_at, heartbeat_at, retry_at, self.fetches.expires_at()].into_iter().flatten().min()
+    }
+
+    fn told(&mut self, message: ToWorker, now: Instant) {
+        match message {
+            ToWorker::Welcome { protocol, heartbeat_ms } => self.welcome(protocol, heartbeat_ms, now),
+            ToWorker::Refused { reason } => self.ending = Some(Ending::Refused(reason)),
+            ToWorker::Dispatch(dispatch) => self.dispatched(dispatch),
+            ToWorker::Cancel { attempt } => {
+                if let Some(running) = self.running.get(&attempt) {
+                    running.abort.abort();
+                }
+            }
+            ToWorker::Chunk { digest, offset, total, bytes } => {
+                self.fetches.chunk(digest, offset, total, &bytes, now);
+            }
+            ToWorker::Heartbeat => {}
+            ToWorker::Drain => self.draining = true,
+            ToWorker::Identify => self.hello(),
+        }
+    }
+
+    fn reported(&mut self, report: Report, now: Instant) {
+        match report {
+            Report::Ended { attempt, outcome } => self.ended(attempt, outcome),
+            Report::Noted(attempt) => {
+                self.noted.push(attempt);
+                self.flush_at.get_or_insert(now + FLUSH_EVERY);
+            }
+            Report::Fetch { digest, bytes_max, reply } => {
+                self.fetches.want(digest, bytes_max, reply, now);
+            }
+            Report::Drain if self.draining => {}
+            Report::Drain => {
+                self.draining = true;
+                self.outbox.send(&mut self.link, FromWorker::Draining);
+            }
+            Report::Stop => self.ending = Some(Ending::Stopped),
+        }
+    }
+
+    fn hello(&mut self) {
+        let running = self.running.keys().copied().collect();
+        let (name, slots) = (self.name.clone(), self.slots);
+        let hello = FromWorker::Hello { protocol: PROTOCOL, name, slots, running };
+        self.outbox.send(&mut self.link, hello);
+    }
+
+    fn welcome(&mut self, protocol: u16, heartbeat_ms: u64, now: Instant) {
+        if protocol != PROTOCOL {
+            let reason =
+                format!("the coordinator speaks protocol {protocol}, this worker {PROTOCOL}");
+            self.ending = Some(Ending::Refused(reason));
+            return;
+        }
+        let every = Duration::from_millis(heartbeat_ms).max(HEARTBEAT_MIN);
+        self.heartbeat = Some(Heartbeat { every, next_at: now + every, untaken: 0 });
+    }
+
+    fn dispatched(&mut self, dispatch: Box<Dispatch>) {
+        let attempt = dispatch.attempt;
+        if self.running.contains_key(&attempt) {
+            tracing::warn!(?attempt, "an attempt was dispatched twice; it is run once");
+            return;
+        }
+        if self.running.len() >= self.slots as usize {
+            let message = format!("all {} slots of the worker are taken", self.slots);
+            let failure = Failure::new(FailureKind::Host, "no-slot", message);
+            let outcome = Outcome::Failed(failure);
+            self.outbox.send(&mut self.link, FromWorker::Ended { attempt, outcome });
+            return;
+        }
+        let sink = Arc::new(AttemptSink::new(attempt, self.surroundings.reports.clone()));
+        let task = attempt::task(&self.surroundings, dispatch, Arc::clone(&sink));
+        let abort = self.runtime.spawn(task).abort_handle();
+        self.running.insert(attempt, Running { sink, abort });
+    }
+
+    fn ended(&mut self, attempt: AttemptId, outcome: Outcome) {
+        let Some(running) = self.running.remove(&attempt) else { return };
+        self.flush(attempt, &running.sink);
+        self.outbox.send(&mut self.link, FromWorker::Ended { attempt, outcome });
+    }
+
+    fn timers(&mut self, now: Instant) {
+        if self.flush_at.is_some_and(|at| now >= at) {
+            self.flush_at = None;
+            for attempt in std::mem::take(&mut self.noted) {
+                if let Some(running) = self.running.get(&attempt) {
+                    let sink = Arc::clone(&running.sink);
+                    self.flush(attempt, &sink);
+                }
+            }
+        }
+        self.fetches.expire(now);
+        self.beat(now);
+    }
+
+    /// Sends what the sink holds. Lines that the coordinator does not take are dropped.
+    fn flush(&mut self, attempt: AttemptId, sink: &AttemptSink) {
+        let (lines, progress) = sink.take();
+        if !lines.is_empty() {
+            let count = lines.len();
+            if !self.outbox.offer(&mut self.link, &FromWorker::Log { attempt, lines }) {
+                sink.lost(count);
+            }
+        }
+        if let Some(progress) = progress {
+            self.outbox.offer(&mut self.link, &FromWorker::Progress { attempt, progress });
+        }
+    }
+
+    fn beat(&mut self, now: Instant) {
+        let Some(heartbeat) = &mut self.heartbeat else { return };
+        if now < heartbeat.next_at {
+            return;
+        }
+        heartbeat.next_at = now + heartbeat.every;
+        if self.outbox.offer(&mut self.link, &FromWorker::Heartbeat) {
+            heartbeat.untaken = 0;
+            return;
+        }
+        heartbeat.untaken += 1;
+        // A coordinator elsewhere may come back; one in this process does not.
+        if heartbeat.untaken >= UNTAKEN_MAX && self.link.is_inproc() {
+            self.ending.get_or_insert(Ending::CoordinatorGone);
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! A coordinator that does what a test says, and an executor that does what a function's name says.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+use wfhost_transport::message::{
+    Dispatch, FromWorker, LogLevel, Outcome, PROTOCOL, Payload, ToWorker,
+};
+use wfhost_transport::{Endpoint, Hub, ServerEvent, ServerLink, ServerOptions, WorkerLink};
+use wfhost_worker::{
+    Completion, ContentSource, Ending, FnExecutor, Job, Options, Worker, WorkerHandle,
+};
+use wfhost_workflow::{
+    Attempt, AttemptId, Digest, Failure, FailureKind, Json, Limits, RunId, StepId, TaskId, WorkerId,
+};
+
+/// Far above what a loaded machine needs; a passing test never waits for it.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+pub const HEARTBEAT_MS: u64 = 20;
+
+#[expect(clippy::disallowed_methods, reason = "a test's own limit")]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+pub struct World {
+    /// Ended first: the worker leaves before its runtime does.
+    pub worker: Option<WorkerHandle>,
+    pub server: ServerLink,
+    pub id: WorkerId,
+    /// What the coordinator has.
+    pub contents: HashMap<Digest, Vec<u8>>,
+    /// Every part that was asked for.
+    pub fetched: Vec<(Digest, u64, u32)>,
+    pub heartbeats: u32,
+    events: Vec<ServerEvent>,
+    _runtime: Runtime,
+    _folder: tempfile::TempDir,
+}
+
+pub struct Setting {
+    pub slots: u32,
+    pub over_ipc: bool,
+    pub content: Option<Arc<dyn ContentSource>>,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self { slots: 4, over_ipc: false, content: None }
+    }
+}
+
+/// Contents "on this machine".
+#[derive(Default)]
+pub struct Local(pub Mutex<HashMap<Digest, Vec<u8>>>);
+
+impl ContentSource for Local {
+    fn read(&self, digest: &Digest) -> std::io::Result<Option<Vec<u8>>> {
+        Ok(self.0.lock().unwrap().get(digest).cloned())
+    }
+}
+
+impl World {
+    pub fn new(setting: Setting) -> Self {
+        let mut world = Self::unwelcomed(setting);
+        let welcome = ToWorker::Welcome { protocol: PROTOCOL, heartbeat_ms: HEARTBEAT_MS };
+        world.tell(&welcome);
+        world
+    }
+
+    /// Has had the hello and not answered it.
+    pub fn unwelcomed(setting: Setting) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let endpoint = if setting.over_ipc {
+            Endpoint::ipc(folder.path().join("w.sock"))
+        } else {
+            Endpoint::inproc("workers")
+        };
+        let hub = Hub::new();
+        let options =
+            ServerOptions { hub: hub.clone(), workers: vec![endpoint.clone()], control: None };
+        let (server, _) = ServerLink::bind(&options).unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let (link, _) = WorkerLink::connect(&hub, &endpoint).unwrap();
+        let options = Options {
+            name: "tested".to_owned(),
+            slots: setting.slots,
+            executor: Arc::new(FnExecutor(execute)),
+            content: setting.content,
+            runtime: runtime.handle().clone(),
+        };
+        let worker = Worker::start(options, link).unwrap();
+        let mut world = Self {
+            worker: Some(worker),
+            server,
+            id: WorkerId(0),
+            contents: HashMap::new(),
+            fetched: Vec::new(),
+            heartbeats: 0,
+            events: Vec::new(),
+            _runtime: runtime,
+            _folder: folder,
+        };
+        let hello = FromWorker::Hello {
+            protocol: PROTOCOL,
+            name: "tested".to_owned(),
+            slots: setting.slots,
+            running: Vec::new(),
+        };
+        assert_eq!(world.next(), hello);
+        world
+    }
+
+    pub fn tell(&mut self, message: &ToWorker) {
+        self.server.send_worker(self.id, message).unwrap();
+    }
+
+    pub fn dispatch(&mut self, number: u32, function: &str, input: &str) -> AttemptId {
+        self.dispatch_with(number, function, |dispatch| {
+            dispatch.input = Payload::Inline(Json::parse(input).unwrap());
+        })
+    }
+
+    pub fn dispatch_with(
+        &mut self,
+        number: u32,
+        function: &str,
+        change: impl FnOnce(&mut Dispatch),
+    ) -> AttemptId {
+        let attempt = attempt(number);
+        let mut dispatch = Dispatch {
+            attempt,
+            workflow: "w".into(),
+            step: "s".into(),
+            component: Digest::of(b"component"),
+            function: function.to_owned(),
+            input: Payload::Inline(Json::null()),
+            timeout_ms: 30_000,
+            idempotency_key: "key".to_owned(),
+            trace_parent: None,
+            limits: Limits::default(),
+            dirs: Vec::new(),
+            kv: Vec::new(),
+        };
+        change(&mut dispatch);
+        self.tell(&ToWorker::Dispatch(Box::new(dispatch)));
+        attempt
+    }
+
+    /// What the worker says next, heartbeats and fetches aside: these are counted and answered.
+    pub fn next(&mut self) -> FromWorker {
+        let deadline = now() + LIMIT;
+        loop {
+            while !self.events.is_empty() {
+                match self.events.remove(0) {
+                    ServerEvent::Worker(id, message) => {
+                        self.id = id;
+                        if let Some(message) = self.handle(message) {
+                            return message;
+                        }
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+            let left = deadline.saturating_duration_since(now());
+            assert!(!left.is_zero(), "the worker says nothing");
+            self.server.poll(Some(left), &mut self.events).unwrap();
+        }
+    }
+
+    fn handle(&mut self, message: FromWorker) -> Option<FromWorker> {
+        match message {
+            FromWorker::Heartbeat => self.heartbeats += 1,
+            FromWorker::Fetch { digest, offset, len } => {
+                self.fetched.push((digest, offset, len));
+                let content = self.contents.get(&digest).cloned().unwrap_or_default();
+                let total = content.len() as u64;
+                let part = content.into_iter().skip(offset as usize).take(len as usize).collect();
+                self.tell(&ToWorker::Chunk { digest, offset, total, bytes: part });
+            }
+            other => return Some(other),
+        }
+        None
+    }
+
+    /// The end of this attempt, which is what the worker says next.
+    pub fn end_of(&mut self, attempt: AttemptId) -> Outcome {
+        match self.next() {
+            FromWorker::Ended { attempt: of, outcome } if of == attempt => outcome,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// As [`Self::end_of`], for one that fails.
+    pub fn failure_of(&mut self, attempt: AttemptId) -> Failure {
+        match self.end_of(attempt) {
+            Outcome::Failed(failure) => failure,
+            other @ Outcome::Succeeded { .. } => panic!("{other:?}"),
+        }
+    }
+
+    /// An attempt that runs until it is told otherwise, and has begun.
+    pub fn waiting(&mut self, number: u32) -> AttemptId {
+        let attempt = self.dispatch(number, "wait", "null");
+        match self.next() {
+            FromWorker::Log { attempt: of, lines } if of == attempt => {
+                assert_eq!(lines[0].message, "begun");
+            }
+            other => panic!("{other:?}"),
+        }
+        attempt
+    }
+
+    pub fn join(&mut self) -> Ending {
+        self.worker.take().unwrap().join(LIMIT).unwrap()
+    }
+}
+
+pub fn attempt(number: u32) -> AttemptId {
+    AttemptId {
+        run: RunId::from_bytes([7; 16]),
+        task: TaskId::item(StepId(1), number),
+        attempt: Attempt::FIRST,
+    }
+}
+
+pub fn succeeded(output: &str) -> Outcome {
+    Outcome::Succeeded { output: Json::parse(output).unwrap(), kv: Vec::new() }
+}
+
+async fn execute(job: Job) -> Result<Completion, Failure> {
+    let done = |output: Json| Ok(Completion { output, kv: Vec::new() });
+    match job.dispatch.function.as_str() {
+        "echo" => done(job.input),
+        "length" => done(Json::from_value(&job.input.len_bytes().into())),
+        "component" => {
+            let component = job.component().await?;
+            done(Json::from_value(&component.len().into()))
+        }
+        "wait" => {
+            job.sink.log(LogLevel::Info, "begun".to_owned(), Vec::new());
+            std::future::pending().await
+        }
+        "panic" => panic!("on purpose"),
+        "log" => {
+            let lines = job.input.to_value().as_u64().unwrap();
+            for line in 0..lines {
+                let fields = vec![("line".to_owned(), line.to_string())];
+                job.sink.log(LogLevel::Warn, format!("line {line}"), fields);
+            }
+            done(job.input)
+        }
+        "progress" => {
+            for step in 0..=1000 {
+                job.sink.progress(step, 1000, format!("step {step}"));
+            }
+            std::future::pending().await
+        }
+        "large" => {
+            let bytes = job.input.to_value().as_u64().unwrap();
+            done(Json::from_value(&"x".repeat(bytes as usize).into()))
+        }
+        other => Err(Failure::new(FailureKind::Permanent, other, "as asked")),
+    }
+}
