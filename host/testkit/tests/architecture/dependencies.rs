@@ -7,7 +7,7 @@ use toml::Value;
 use crate::manifests::{self, Member};
 
 /// Package → the packages of the workspace that it may be built with.
-const DIRECTION: [(&str, &[&str]); 14] = [
+const DIRECTION: [(&str, &[&str]); 17] = [
     ("wfhost-workflow", &[]),
     ("wfhost-checkpoint", &["wfhost-workflow"]),
     ("wfhost-transport", &["wfhost-workflow"]),
@@ -21,6 +21,9 @@ const DIRECTION: [(&str, &[&str]); 14] = [
     ("wfhost", HOST),
     // Tools of development; nothing that ships depends on them.
     ("wfhost-testkit", HOST),
+    ("wfhost-simulator", &["wfhost-workflow"]),
+    ("wfhost-simulator-sabotaged", &["wfhost-workflow"]),
+    ("wfhost-workflow-sabotaged", &[]),
     ("wfhost-bench", BENCH),
     ("xtask", &[]),
     // Guests and host share `wit/` and nothing else.
@@ -138,11 +141,26 @@ fn the_tool_box_depends_on_nothing() {
 }
 
 #[test]
-fn nothing_that_ships_is_built_with_the_testkit() {
+fn nothing_that_ships_is_built_with_what_is_for_tests() {
+    const FOR_TESTS: [&str; 5] = [
+        "wfhost-testkit",
+        "wfhost-bench",
+        "wfhost-simulator",
+        "wfhost-simulator-sabotaged",
+        "wfhost-workflow-sabotaged",
+    ];
     for member in manifests::members() {
-        let named = member.dependencies().contains_key("wfhost-testkit");
-        assert!(!named || member.name == "wfhost-bench", "`{}` ships", member.name);
+        let named = member.dependencies().into_keys().find(|it| FOR_TESTS.contains(&it.as_str()));
+        let ships = !FOR_TESTS.contains(&member.name.as_str());
+        assert!(named.is_none() || !ships, "`{}` ships, with {named:?}", member.name);
     }
+}
+
+/// It is compiled from the same sources, so that it must follow when the core's manifest changes.
+#[test]
+fn the_sabotaged_core_is_built_with_what_the_core_is() {
+    let names = |name| member(name).dependencies().into_keys().collect::<Vec<_>>();
+    assert_eq!(names("wfhost-workflow-sabotaged"), names("wfhost-workflow"));
 }
 
 /// Else a package selection could build a dependency with other features, that is, once more.
@@ -150,13 +168,12 @@ fn nothing_that_ships_is_built_with_the_testkit() {
 fn every_version_and_feature_is_in_the_one_table() {
     for member in manifests::members() {
         for (name, how) in member.all_dependencies() {
-            let keys: Vec<&str> = how
-                .as_table()
-                .map(|table| table.keys().map(String::as_str).collect())
-                .unwrap_or_default();
-            assert_eq!(
-                keys,
-                ["workspace"],
+            let table = how.as_table().cloned().unwrap_or_default();
+            let keys: Vec<&str> = table.keys().map(String::as_str).collect();
+            // A package of this workspace may go by another's name.
+            let is_own = table.contains_key("path") && keys == ["package", "path"];
+            assert!(
+                is_own || keys == ["workspace"],
                 "`{}` must name `{name}` as `{name}.workspace = true` and no more",
                 member.name
             );

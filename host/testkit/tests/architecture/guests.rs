@@ -11,7 +11,11 @@ use crate::sources::{files, read};
 #[test]
 fn every_hostile_guest_is_named_by_a_test() {
     let tests = tests();
-    for guest in packages("host/testkit/guests") {
+    let folder = workspace().join("host/testkit/guests");
+    let texts = files(&folder, &["wat"])
+        .into_iter()
+        .filter_map(|file| Some(file.file_stem()?.to_string_lossy().into_owned()));
+    for guest in packages("host/testkit/guests").into_iter().chain(texts) {
         assert!(tests.contains(&format!("\"{guest}\"")), "no test names the guest \"{guest}\"");
     }
 }
@@ -30,7 +34,7 @@ fn every_plugin_is_used_by_a_test_or_an_example() {
     }
 }
 
-/// Every test's source: files of tests, and what is below `#[cfg(test)]` elsewhere.
+/// Every test's source: files of tests and measurements, and what is below `#[cfg(test)]`.
 fn tests() -> String {
     let host = workspace().join("host");
     files(&host, &["rs"])
@@ -38,7 +42,9 @@ fn tests() -> String {
         .filter(|file| !file.starts_with(host.join("testkit/guests")))
         .map(|file| {
             let text = read(file);
-            let of_tests = file.components().any(|part| part.as_os_str() == "tests");
+            let of_tests = file
+                .components()
+                .any(|part| ["tests", "bench"].iter().any(|own| part.as_os_str() == *own));
             match text.split_once("#[cfg(test)]") {
                 _ if of_tests => text,
                 Some((_, tests)) => tests.to_owned(),
