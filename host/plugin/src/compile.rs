@@ -1,10 +1,10 @@
 //! From bytes to a component that only has to be instantiated. Slow and blocking.
 
-use wasmtime::Engine;
-use wasmtime::component::{Component, Linker};
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
 };
+use wasmtime::Engine;
+use wasmtime::component::{Component, Linker};
 use wit_component::ComponentEncoder;
 
 use crate::Error;
@@ -42,9 +42,8 @@ pub(crate) fn compile(
         let exports = exports.exports(engine).map(|(name, _)| name.to_owned()).collect();
         return Err(Error::NoSteps { interface: STEPS, exports });
     }
-    let pre = linker
-        .instantiate_pre(&component)
-        .map_err(|error| Error::Import(format!("{error:#}")))?;
+    let pre =
+        linker.instantiate_pre(&component).map_err(|error| Error::Import(format!("{error:#}")))?;
     StepPre::new(pre).map_err(|error| Error::Compile(format!("{error:#}")))
 }
 
@@ -53,10 +52,7 @@ fn componentise(module: &[u8]) -> Result<Vec<u8>, Error> {
     let encode = || {
         ComponentEncoder::default()
             .module(module)?
-            .adapter(
-                WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME,
-                WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
-            )?
+            .adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)?
             .encode()
     };
     encode().map_err(|error| Error::Componentise(format!("{error:#}")))

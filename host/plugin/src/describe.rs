@@ -102,7 +102,7 @@ fn contract(description: Description) -> Result<Contract, Failure> {
     Ok(Contract { name, docs, input_schema, output_schema })
 }
 
-fn lie(what: String) -> Failure {
+fn lie(what: impl std::fmt::Display) -> Failure {
     let message = format!("the component's description of itself cannot be used: {what}");
     Failure::new(FailureKind::Permanent, "describe", message)
 }

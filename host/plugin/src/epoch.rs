@@ -78,3 +78,28 @@ impl Drop for Ticking<'_> {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether this process still has a thread of that name.
+    fn has_thread(name: &str) -> bool {
+        std::fs::read_dir("/proc/self/task").unwrap().any(|task| {
+            let name_file = task.unwrap().path().join("comm");
+            // The thread may end between the two reads.
+            std::fs::read_to_string(name_file).is_ok_and(|found| found.trim_end() == name)
+        })
+    }
+
+    #[test]
+    fn the_tick_ends_with_its_owner_even_if_the_engine_lives_on() {
+        let engine = Engine::default();
+        let epochs = Epochs::start(&engine).unwrap();
+        drop(epochs.enter());
+        drop(epochs);
+        while has_thread("wfhost-epoch") {
+            thread::yield_now();
+        }
+    }
+}

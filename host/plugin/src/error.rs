@@ -9,7 +9,7 @@ pub enum Error {
     #[error("cannot set up the wasm engine: {0}")]
     Engine(String),
     /// A thread cannot be started.
-    #[error("cannot start the epoch thread")]
+    #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
     /// The content is not what its digest says.
     #[error("the content is {found}, not {wanted}")]
@@ -52,6 +52,6 @@ pub enum Error {
         exports: Vec<String>,
     },
     /// The compiling thread panicked.
-    #[error("the compiler failed on this component: {0}")]
-    CompilerPanic(String),
+    #[error("the compiler panicked on this component")]
+    CompilerPanic,
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use wasmtime::component::ResourceTableError;
-use wasmtime::{Error, Trap};
+use wasmtime::{Error, OutOfMemory, PoolConcurrencyLimitError, Trap};
 use wasmtime_wasi::I32Exit;
 use wfhost_workflow::{DurationMs, Failure, FailureKind, Limits};
 
@@ -33,6 +33,9 @@ pub(crate) fn from_call(error: &Error, limits: &Limits, timeout: Duration) -> Fa
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
         let message = format!("the step ended itself with exit status {}", exit.0);
         return Failure::new(FailureKind::Trap, "exit", message);
+    }
+    if error.is::<PoolConcurrencyLimitError>() || error.is::<OutOfMemory>() {
+        return Failure::new(FailureKind::Host, "pool", format!("no room for the step: {error}"));
     }
     // wasmtime keeps this error's type to itself; a test holds its text.
     if error.chain().any(|cause| cause.to_string().contains("fuel allocated for hostcalls")) {

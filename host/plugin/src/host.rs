@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, Semaphore, oneshot};
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 use wfhost_workflow::{Contract, Digest, DurationMs, TimestampMs};
@@ -19,6 +20,11 @@ use crate::state::AttemptState;
 
 /// Components kept ready; a compiled one takes from 1 to 40 MB.
 const PLUGINS_MAX: usize = 256;
+
+/// Deeply nested code must fail in the compiler's own checks, not end the process.
+const COMPILE_STACK_BYTES: usize = 64 << 20;
+/// Each takes up to all processors and ten times the component's size in memory.
+const COMPILED_AT_ONCE: usize = 2;
 
 /// How a host is set up.
 #[derive(Debug, Clone)]
@@ -65,6 +71,7 @@ pub(crate) struct Inner {
     pub(crate) slots: Semaphore,
     pub(crate) options: HostOptions,
     linker: Linker<AttemptState>,
+    compiling: Semaphore,
     plugins: Mutex<Plugins>,
 }
 
@@ -126,8 +133,10 @@ impl PluginHost {
         let linker = linker(&engine).map_err(|error| Error::Engine(format!("{error:#}")))?;
         let epochs = Epochs::start(&engine)?;
         let slots = Semaphore::new(pooled.slots as usize);
+        let compiling = Semaphore::new(COMPILED_AT_ONCE);
         let plugins = Mutex::default();
-        Ok(Self { inner: Arc::new(Inner { engine, epochs, slots, options, linker, plugins }) })
+        let inner = Inner { engine, epochs, slots, options, linker, compiling, plugins };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// The plugin, if it is ready.
@@ -157,14 +166,25 @@ impl PluginHost {
 
     async fn compile(&self, bytes: Arc<[u8]>, digest: Digest) -> Result<Arc<Plugin>, Error> {
         let inner = Arc::clone(&self.inner);
-        let compiled = tokio::task::spawn_blocking(move || {
+        // Never closed, so that this always gets its turn.
+        let _turn = self.inner.compiling.acquire().await;
+        let (done, compiled) = oneshot::channel();
+        let work = move || {
             let found = Digest::of(&bytes);
-            if found != digest {
-                return Err(Error::Digest { wanted: digest, found });
-            }
-            compile(&inner.engine, &inner.linker, &bytes)
-        });
-        let pre = compiled.await.map_err(|join| Error::CompilerPanic(join.to_string()))??;
+            let made = if found == digest {
+                compile(&inner.engine, &inner.linker, &bytes)
+            } else {
+                Err(Error::Digest { wanted: digest, found })
+            };
+            // Nobody waits any more, if this fails.
+            drop(done.send(made));
+        };
+        thread::Builder::new()
+            .name("wfhost-compile".to_owned())
+            .stack_size(COMPILE_STACK_BYTES)
+            .spawn(work)
+            .map_err(Error::Thread)?;
+        let pre = compiled.await.map_err(|_gone| Error::CompilerPanic)??;
         Ok(Arc::new(Plugin { digest, pre, contracts: OnceCell::new() }))
     }
 

@@ -205,8 +205,10 @@ mod tests {
             assert!(problem(&ask(&[path])).contains("absolute path"), "{path}");
         }
         assert!(problem(&ask(&["/in", "/in"])).contains("twice"));
-        assert!(problem(&format!("{HEAD}[grants]\ndirs = [{{ as = \"/in\", mode = \"wo\" }}]"))
-            .contains("`ro`"));
+        assert!(
+            problem(&format!("{HEAD}[grants]\ndirs = [{{ as = \"/in\", mode = \"wo\" }}]"))
+                .contains("`ro`")
+        );
     }
 
     #[test]
@@ -214,7 +216,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let component = folder.path().join("text.wasm");
         assert_eq!(Manifest::beside(&component).unwrap(), None);
-        std::fs::write(folder.path().join("plugin.toml"), "name=\"folder\"\nversion=\"1\"").unwrap();
+        std::fs::write(folder.path().join("plugin.toml"), "name=\"folder\"\nversion=\"1\"")
+            .unwrap();
         assert_eq!(Manifest::beside(&component).unwrap().unwrap().name, "folder");
         std::fs::write(folder.path().join("text.plugin.toml"), "name=\"own\"\nversion=\"1\"")
             .unwrap();

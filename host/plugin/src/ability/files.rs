@@ -34,10 +34,11 @@ const PATH_BYTES_MAX: usize = 256;
 
 /// Replaces what wasmtime-wasi has linked before.
 pub(crate) fn link(linker: &mut Linker<AttemptState>) -> wasmtime::Result<()> {
-    linker.instance(PREOPENS)?.func_wrap(
-        "get-directories",
-        |mut store: StoreContextMut<'_, AttemptState>, ()| Ok((preopens(store.data_mut())?,)),
-    )?;
+    linker
+        .instance(PREOPENS)?
+        .func_wrap("get-directories", |mut store: StoreContextMut<'_, AttemptState>, ()| {
+            Ok((preopens(store.data_mut())?,))
+        })?;
     linker.instance(TYPES)?.func_wrap_async(
         "[method]descriptor.open-at",
         |mut store, (dir, follow, path, open, access): (_, _, String, _, _)| {
@@ -131,7 +132,8 @@ impl Wanted {
         {
             mode |= OpenMode::WRITE;
         }
-        if self.access.contains(DescriptorFlags::READ) || !self.access.contains(DescriptorFlags::WRITE)
+        if self.access.contains(DescriptorFlags::READ)
+            || !self.access.contains(DescriptorFlags::WRITE)
         {
             mode |= OpenMode::READ;
         }
@@ -171,9 +173,7 @@ fn open_in(dir: &Dir, path: &str, wanted: Wanted, mode: OpenMode) -> Result<Desc
         })?;
     let is_directory = wanted.open.contains(OpenFlags::DIRECTORY);
     match file_type(&opened)? {
-        FileType::Directory => {
-            Ok(Descriptor::Dir(Dir::new(opened, dir.perms, mode, false)))
-        }
+        FileType::Directory => Ok(Descriptor::Dir(Dir::new(opened, dir.perms, mode, false))),
         FileType::RegularFile if is_directory => Err(Refused::Failed(ErrorCode::NotDirectory)),
         FileType::RegularFile => {
             let flags = rustix::fs::fcntl_getfl(&opened).map_err(std::io::Error::from)?;

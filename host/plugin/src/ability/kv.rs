@@ -118,8 +118,7 @@ mod tests {
 
     fn kv(base: &[(&str, &str)]) -> Kv {
         let base = base.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec()));
-        let limits =
-            Limits { kv_value_bytes: 8, kv_total_bytes: 20, ..Limits::default() };
+        let limits = Limits { kv_value_bytes: 8, kv_total_bytes: 20, ..Limits::default() };
         Kv::new(Arc::new(base.collect()), &limits)
     }
 

@@ -66,8 +66,14 @@ async fn nothing_outside_the_grant_is_read() {
     let host = Host::new();
     let absolute = host.path().join("secret");
     let absolute = absolute.to_str().unwrap();
-    let paths =
-        ["../secret", "folder/../../secret", absolute, "link-out", "link-absolute", "link-up/secret"];
+    let paths = [
+        "../secret",
+        "folder/../../secret",
+        absolute,
+        "link-out",
+        "link-absolute",
+        "link-up/secret",
+    ];
     for path in paths {
         let call = host.call("read", path, DirMode::ReadOnly);
         let said = Arc::clone(&call.said);

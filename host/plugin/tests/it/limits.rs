@@ -98,6 +98,12 @@ async fn an_output_that_is_not_json_is_refused() {
 }
 
 #[tokio::test]
+async fn an_output_that_is_not_the_guests_to_give_is_refused() {
+    failed(run("bad_pointer", Call::default()).await, FailureKind::Trap, "trap", "out of bounds");
+    failed(run("no_utf8", Call::default()).await, FailureKind::Trap, "trap", "utf-8");
+}
+
+#[tokio::test]
 async fn an_input_over_its_limit_is_refused_before_the_call() {
     let mut call = limits(|limits| limits.input_bytes = 10);
     call.input = Json::from_trusted("\"12345678901\"");

@@ -43,12 +43,10 @@ async fn a_module_without_wit_is_refused() {
 
 #[tokio::test]
 async fn a_component_without_steps_is_refused_and_says_what_it_has() {
-    let error = refused(&wat(
-        r#"(component
+    let error = refused(&wat(r#"(component
             (core module $m (func (export "f")))
             (core instance $i (instantiate $m))
-            (func (export "greet") (canon lift (core func $i "f"))))"#,
-    ))
+            (func (export "greet") (canon lift (core func $i "f"))))"#))
     .await;
     let text = error.to_string();
     assert!(text.contains("does not export wfhost:step/steps"), "{text}");
@@ -65,7 +63,8 @@ async fn an_import_that_nobody_offers_is_named() {
 #[tokio::test]
 async fn a_component_with_more_memories_than_the_pool_has_is_refused() {
     let memories = "(memory 1)".repeat(9);
-    let module = format!("(component (core module $m {memories}) (core instance (instantiate $m)))");
+    let module =
+        format!("(component (core module $m {memories}) (core instance (instantiate $m)))");
     let error = refused(&wat(&module)).await;
     assert!(matches!(error, Error::Compile(_)), "{error}");
 }
@@ -87,4 +86,32 @@ async fn one_component_is_compiled_once_for_all_who_ask() {
     assert!(Arc::ptr_eq(&one, &other));
     assert!(Arc::ptr_eq(&one, &host.loaded(&digest).unwrap()));
     assert_eq!(one.digest(), &digest);
+}
+
+/// The compiler may refuse it or not: it must not take the process with it.
+#[tokio::test]
+async fn deep_nesting_does_not_end_the_process() {
+    for depth in [1000, 100_000] {
+        let (open, close) = ("(block ".repeat(depth), ")".repeat(depth));
+        let module = wat(&format!("(module (func {open} {close}))"));
+        refused(&module).await;
+        let component = format!("(component (core module (func {open} {close})))");
+        refused(&wat(&component)).await;
+    }
+    let component = (0..500).fold(wat("(component)"), |inner, _| nested(&inner));
+    refused(&component).await;
+}
+
+/// A component that holds just `inner`.
+fn nested(inner: &[u8]) -> Vec<u8> {
+    let mut outer = wat("(component)");
+    outer.push(4);
+    let mut len = inner.len();
+    while len > 0x7f {
+        outer.push(u8::try_from(len & 0x7f).unwrap() | 0x80);
+        len >>= 7;
+    }
+    outer.push(u8::try_from(len).unwrap());
+    outer.extend(inner);
+    outer
 }
