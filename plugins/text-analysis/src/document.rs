@@ -68,6 +68,7 @@ pub fn is_for_machines(name: &str) -> bool {
     })
 }
 
+#[rustfmt::skip]
 const MACHINE_ENDINGS: &[&str] = &[
     "bat", "bib", "c", "cc", "cfg", "conf", "cpp", "cs", "css", "csv", "diff", "go", "h", "hpp",
     "htm", "html", "ini", "java", "js", "json", "jsonl", "jsx", "kt", "less", "lock", "lua", "map",

@@ -19,6 +19,8 @@ mod defined;
 mod names;
 mod patterns;
 
+use patterns::Found;
+
 /// What an entity is, as far as rules can tell.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
@@ -59,12 +61,12 @@ pub struct Entity {
 /// The entities of a document: by kind, within a kind the most frequent first, `keep` of each.
 #[must_use]
 pub fn entities(layout: &Layout, sentences: &[Sentence], keep: usize) -> Vec<Entity> {
-    let lower = lower_case_stems(sentences);
+    let forms: Vec<Vec<Found>> = sentences.iter().map(|s| patterns::find(&s.text)).collect();
+    let lower = lower_case_stems(sentences, &forms);
     let mut tally = Tally::default();
     let terms = defined::terms(sentences);
     let mut named = Vec::new();
-    for sentence in sentences {
-        let found = patterns::find(&sentence.text);
+    for (sentence, found) in sentences.iter().zip(forms) {
         if !sentence.is_caps && !sentence.is_title {
             named.extend(names::find(&sentence.text, &found, true));
         }
@@ -80,7 +82,7 @@ pub fn entities(layout: &Layout, sentences: &[Sentence], keep: usize) -> Vec<Ent
     }
     for (kind, name, count) in names::settle(named, &lower) {
         let key = stem_key(&name);
-        if !terms.contains_key(&key) {
+        if !terms.keys().any(|term| is_part(&key, term)) {
             tally.add_times(kind, name, count);
         }
     }
@@ -90,22 +92,32 @@ pub fn entities(layout: &Layout, sentences: &[Sentence], keep: usize) -> Vec<Ent
     tally.best(keep)
 }
 
-/// The stems of all words that are somewhere written in lower case: as a lone word such a one
-/// is no name.
-fn lower_case_stems(sentences: &[Sentence]) -> BTreeSet<String> {
-    let words = sentences.iter().flat_map(|sentence| words::words(&sentence.text));
+/// The stems of all words that are somewhere written in lower case, addresses aside: as a lone
+/// word such a one is no name.
+fn lower_case_stems(sentences: &[Sentence], forms: &[Vec<Found>]) -> BTreeSet<String> {
+    let words = sentences.iter().zip(forms).flat_map(|(sentence, found)| {
+        let mut words = words::words(&sentence.text);
+        words.retain(|word| !found.iter().any(|f| f.start <= word.start && word.start < f.end));
+        words
+    });
     words.filter(|word| word.text.starts_with(char::is_lowercase)).map(|word| word.stem()).collect()
 }
 
 /// The stems of a name's words, without the function words at its ends.
 fn stem_key(name: &str) -> String {
     let words = words::words(name);
-    let stems: Vec<String> = words
-        .iter()
-        .filter(|word| !stop::is_stop_word(&word.folded()))
-        .map(words::Word::stem)
-        .collect();
-    stems.join(" ")
+    let is_content = |word: &words::Word<'_>| !stop::is_stop_word(&word.folded());
+    let first = words.iter().position(is_content).unwrap_or(words.len());
+    let last = words.iter().rposition(is_content).map_or(first, |last| last + 1);
+    words[first..last].iter().map(words::Word::stem).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether the words of `part` stand together in `whole`.
+fn is_part(part: &str, whole: &str) -> bool {
+    whole.match_indices(part).any(|(at, _)| {
+        let before = whole[..at].chars().next_back().is_none_or(|c| c == ' ');
+        before && whole[at + part.len()..].chars().next().is_none_or(|c| c == ' ')
+    })
 }
 
 #[derive(Default)]

@@ -27,58 +27,12 @@ const ENTITIES: &[(&str, &str)] = &[
     ("&copy;", "©"),
 ];
 
+#[rustfmt::skip]
 const TAGS: &[&str] = &[
-    "a",
-    "abbr",
-    "b",
-    "blockquote",
-    "body",
-    "br",
-    "center",
-    "code",
-    "dd",
-    "del",
-    "details",
-    "div",
-    "dl",
-    "dt",
-    "em",
-    "font",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "hr",
-    "i",
-    "img",
-    "ins",
-    "kbd",
-    "li",
-    "ol",
-    "p",
-    "picture",
-    "pre",
-    "q",
-    "s",
-    "small",
-    "source",
-    "span",
-    "strong",
-    "sub",
-    "summary",
-    "sup",
-    "table",
-    "tbody",
-    "td",
-    "th",
-    "thead",
-    "tr",
-    "tt",
-    "u",
-    "ul",
-    "var",
+    "a", "abbr", "b", "blockquote", "body", "br", "center", "code", "dd", "del", "details", "div",
+    "dl", "dt", "em", "font", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "ins", "kbd",
+    "li", "ol", "p", "picture", "pre", "q", "s", "small", "source", "span", "strong", "sub",
+    "summary", "sup", "table", "tbody", "td", "th", "thead", "tr", "tt", "u", "ul", "var",
 ];
 
 /// Takes the marks out of `line`.
@@ -133,10 +87,16 @@ fn tick(rest: &str, out: &mut Markup) -> usize {
     let opens = out.text.chars().next_back().is_none_or(|c| c.is_whitespace() || c == '(');
     if ticks == 2 {
         out.text.push('"');
-    } else if ticks == 1 && opens && !rest[1..].contains('`') {
+    } else if ticks == 1 && opens && closes_as_quotation(&rest[1..]) {
         out.text.push('\'');
     }
     ticks
+}
+
+/// Whether the tick before `rest` opens a quotation, `so', rather than a span of code.
+fn closes_as_quotation(rest: &str) -> bool {
+    let end = head(rest, 200).find(['`', '\'']);
+    end.is_none_or(|end| rest[end..].starts_with('\''))
 }
 
 fn image(rest: &str) -> usize {
@@ -287,6 +247,7 @@ mod tests {
     fn quotation_marks_of_tex_become_ordinary_ones() {
         check("PROVIDED ``AS IS'' AND", "PROVIDED \"AS IS\" AND", &[]);
         check("the `work' itself", "the 'work' itself", &[]);
+        check("type `show w' or `show c' here", "type 'show w' or 'show c' here", &[]);
     }
 
     #[test]

@@ -3,10 +3,11 @@
 //!
 //! A candidate is a run of words between function words and punctuation. A word's score is its
 //! degree (the lengths of the candidates it is in, summed) over its frequency, a candidate's
-//! the sum of its words'. Three departures, since the paper is about abstracts and these are
-//! whole documents: words are counted by stem; the score is weighed by `ln(1 + occurrences)`, so
-//! that what is said once does not win by its length; and of two phrases of which one contains
-//! the other only the better one is kept.
+//! the sum of its words'. Departures, since the paper is about abstracts and these are whole
+//! documents: words are counted by stem; the score is weighed by `ln(1 + occurrences)`, so that
+//! what is said once does not win by its length; a candidate that stands there once is parted at
+//! words that look like verbs; and of two phrases of which one contains the other only one is
+//! given, the part where it is much more frequent than the whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +26,9 @@ const PHRASE_WORDS_MAX: usize = 4;
 const LONG_TEXT_WORDS: usize = 300;
 /// Shorter words are no key phrase on their own.
 const LONE_WORD_CHARS_MIN: usize = 4;
+
+/// Longer words in capitals are not short for anything, only loud.
+const ACRONYM_CHARS_MAX: usize = 6;
 
 /// A phrase that tells what a text is about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -49,11 +53,18 @@ pub fn phrases(sentences: &[Sentence], keep: usize) -> Vec<Phrase> {
     candidates.best(keep)
 }
 
+/// A word of a candidate.
+#[derive(Clone)]
+struct Part {
+    stem: String,
+    written: String,
+    /// It looks like a verb in the past: `climbed`.
+    is_past: bool,
+}
+
 #[derive(Default)]
 struct Candidates {
-    /// By the stems of their words.
-    by_key: BTreeMap<Vec<String>, Surfaces>,
-    degrees: BTreeMap<String, Degree>,
+    runs: Vec<Vec<Part>>,
     words: usize,
 }
 
@@ -74,15 +85,15 @@ impl Candidates {
     fn read(&mut self, sentence: &Sentence) {
         let words = words::words(&sentence.text);
         self.words += words.len();
-        let mut run: Vec<(usize, Word<'_>)> = Vec::new();
-        for (at, word) in words.iter().enumerate() {
-            if let Some((_, last)) = run.last()
+        let mut run: Vec<&Word<'_>> = Vec::new();
+        for word in &words {
+            if let Some(last) = run.last()
                 && !is_joint(&sentence.text[last.end()..word.start])
             {
                 self.take(&mut run, sentence);
             }
             if is_content(word) {
-                run.push((at, *word));
+                run.push(word);
             } else {
                 self.take(&mut run, sentence);
             }
@@ -90,33 +101,31 @@ impl Candidates {
         self.take(&mut run, sentence);
     }
 
-    fn take(&mut self, run: &mut Vec<(usize, Word<'_>)>, sentence: &Sentence) {
-        if run.is_empty() {
-            return;
-        }
-        let stems: Vec<String> = run.iter().map(|(_, word)| word.stem()).collect();
-        for stem in &stems {
-            let degree = self.degrees.entry(stem.clone()).or_default();
-            degree.frequency += 1;
-            degree.degree += stems.len();
-        }
-        if stems.len() <= PHRASE_WORDS_MAX {
-            let written: Vec<String> =
-                run.iter().map(|&(at, word)| written(word, at == 0, sentence.is_caps)).collect();
-            let surfaces = self.by_key.entry(stems).or_default();
-            surfaces.count += 1;
-            *surfaces.written.entry(written.join(" ")).or_default() += 1;
+    fn take(&mut self, run: &mut Vec<&Word<'_>>, sentence: &Sentence) {
+        let lower_first =
+            run.first().is_some_and(|first| is_mere_start(first, run.get(1), sentence));
+        let parts = run.iter().enumerate().map(|(at, word)| Part {
+            stem: word.stem(),
+            written: written(word, sentence.is_caps || (at == 0 && lower_first)),
+            is_past: word.text.len() > 4 && word.text.ends_with("ed"),
+        });
+        let parts: Vec<Part> = parts.collect();
+        if !parts.is_empty() {
+            self.runs.push(parts);
         }
         run.clear();
     }
 
-    fn best(&self, keep: usize) -> Vec<Phrase> {
+    fn best(self, keep: usize) -> Vec<Phrase> {
         let count_min = if self.words >= LONG_TEXT_WORDS { 2 } else { 1 };
-        let mut ranked: Vec<(&Vec<String>, &Surfaces, f64)> = self
-            .by_key
+        let runs = part_at_verbs(self.runs);
+        let degrees = degrees(&runs);
+        let by_key = surfaces(&runs);
+        let mut ranked: Vec<(&Vec<String>, &Surfaces, f64)> = by_key
             .iter()
             .filter(|(key, surfaces)| surfaces.count >= count_min && can_stand(key))
-            .map(|(key, surfaces)| (key, surfaces, self.score(key, surfaces.count)))
+            .filter(|(key, surfaces)| !has_better_part(key, surfaces.count, &by_key))
+            .map(|(key, surfaces)| (key, surfaces, score(key, surfaces.count, &degrees)))
             .collect();
         // The sort is stable and the map sorted: ties are in alphabetical order.
         ranked.sort_by(|a, b| b.2.total_cmp(&a.2));
@@ -130,24 +139,73 @@ impl Candidates {
                 continue;
             }
             kept.push(key);
-            best.push(Phrase {
-                text: surfaces.usual(),
-                key: key.join(" "),
-                count: surfaces.count,
-                score,
-            });
+            let text = surfaces.usual();
+            best.push(Phrase { text, key: key.join(" "), count: surfaces.count, score });
         }
         best
     }
+}
 
-    fn score(&self, key: &[String], count: usize) -> f64 {
-        let rake: f64 = key
-            .iter()
-            .filter_map(|stem| self.degrees.get(stem))
-            .map(|word| word.degree as f64 / word.frequency as f64)
-            .sum();
-        round(rake * (1.0 + count as f64).ln(), 4)
+/// Parts the runs that stand there once at their words in the past.
+fn part_at_verbs(runs: Vec<Vec<Part>>) -> Vec<Vec<Part>> {
+    let mut counts: BTreeMap<Vec<String>, usize> = BTreeMap::new();
+    for run in &runs {
+        *counts.entry(stems(run)).or_default() += 1;
     }
+    let mut parted = Vec::new();
+    for run in runs {
+        if counts.get(&stems(&run)) == Some(&1) {
+            let parts = run.split(|part| part.is_past).filter(|parts| !parts.is_empty());
+            parted.extend(parts.map(<[Part]>::to_vec));
+        } else {
+            parted.push(run);
+        }
+    }
+    parted
+}
+
+fn stems(run: &[Part]) -> Vec<String> {
+    run.iter().map(|part| part.stem.clone()).collect()
+}
+
+fn degrees(runs: &[Vec<Part>]) -> BTreeMap<String, Degree> {
+    let mut degrees: BTreeMap<String, Degree> = BTreeMap::new();
+    for run in runs {
+        for part in run {
+            let degree = degrees.entry(part.stem.clone()).or_default();
+            degree.frequency += 1;
+            degree.degree += run.len();
+        }
+    }
+    degrees
+}
+
+/// The candidates that are short enough to be given, by the stems of their words.
+fn surfaces(runs: &[Vec<Part>]) -> BTreeMap<Vec<String>, Surfaces> {
+    let mut by_key: BTreeMap<Vec<String>, Surfaces> = BTreeMap::new();
+    for run in runs.iter().filter(|run| run.len() <= PHRASE_WORDS_MAX) {
+        let written: Vec<&str> = run.iter().map(|part| part.written.as_str()).collect();
+        let surfaces = by_key.entry(stems(run)).or_default();
+        surfaces.count += 1;
+        *surfaces.written.entry(written.join(" ")).or_default() += 1;
+    }
+    by_key
+}
+
+fn score(key: &[String], count: usize, degrees: &BTreeMap<String, Degree>) -> f64 {
+    let rake: f64 = key
+        .iter()
+        .filter_map(|stem| degrees.get(stem))
+        .map(|word| word.degree as f64 / word.frequency as f64)
+        .sum();
+    round(rake * (1.0 + count as f64).ln(), 4)
+}
+
+/// Whether two or more of its words are a phrase of their own that is at least twice as frequent.
+fn has_better_part(key: &[String], count: usize, all: &BTreeMap<Vec<String>, Surfaces>) -> bool {
+    (2..key.len())
+        .flat_map(|length| key.windows(length))
+        .any(|part| all.get(part).is_some_and(|surfaces| surfaces.count >= 2 * count))
 }
 
 impl Surfaces {
@@ -171,17 +229,22 @@ fn is_content(word: &Word<'_>) -> bool {
     word.has_letter() && !word.text.contains('_') && !stop::ends_phrase(&word.folded())
 }
 
-/// A capital letter that only marks a sentence's start, or a text in capitals, says nothing.
-fn written(word: Word<'_>, first: bool, caps: bool) -> String {
+/// Whether a capital only marks the sentence's start: the next word has none.
+fn is_mere_start(first: &Word<'_>, next: Option<&&Word<'_>>, sentence: &Sentence) -> bool {
+    let starts = sentence.text[..first.start].chars().all(|c| !c.is_alphanumeric());
+    starts && !first.is_all_caps() && !next.is_some_and(|next| next.is_capitalised())
+}
+
+fn written(word: &Word<'_>, lower: bool) -> String {
     let bare = word.text.trim_end_matches("'s").trim_end_matches("’s");
-    if caps || (first && !word.is_all_caps()) { bare.to_lowercase() } else { bare.to_owned() }
+    let is_loud = word.is_all_caps() && bare.chars().count() > ACRONYM_CHARS_MAX;
+    if lower || is_loud { bare.to_lowercase() } else { bare.to_owned() }
 }
 
 fn can_stand(key: &[String]) -> bool {
     let distinct: BTreeSet<&String> = key.iter().collect();
-    let long_enough =
-        key.len() > 1 || key.iter().all(|word| word.chars().count() >= LONE_WORD_CHARS_MIN);
-    distinct.len() == key.len() && long_enough
+    let is_long = |word: &String| word.chars().count() >= LONE_WORD_CHARS_MIN;
+    distinct.len() == key.len() && (key.len() > 1 || key.iter().all(is_long))
 }
 
 fn contains(whole: &[String], part: &[String]) -> bool {
@@ -250,7 +313,21 @@ mod tests {
     fn capitals_stay_unless_they_only_mark_a_start() {
         let found = of("Free Software Foundation staff. Clean water is good.", 9);
         let texts: Vec<&str> = found.iter().map(|p| p.text.as_str()).collect();
-        assert_eq!(texts, ["free Software Foundation staff", "clean water", "good"]);
+        assert_eq!(texts, ["Free Software Foundation staff", "clean water", "good"]);
+    }
+
+    #[test]
+    fn a_verb_in_the_past_parts_what_is_said_once() {
+        let found = of("The Lake Institute climbed the mast. Covered works and covered works.", 9);
+        let texts: Vec<&str> = found.iter().map(|p| p.text.as_str()).collect();
+        assert_eq!(texts, ["covered works", "Lake Institute", "mast"]);
+    }
+
+    #[test]
+    fn a_frequent_part_wins_over_a_rare_whole() {
+        let found = of("The control room. The control room. A control room key.", 9);
+        assert_eq!(found[0].text, "control room");
+        assert_eq!(found.len(), 1);
     }
 
     #[test]

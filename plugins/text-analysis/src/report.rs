@@ -2,7 +2,7 @@
 //!
 //! This file gathers the figures; `report/markdown.rs` writes them for people.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -100,7 +100,7 @@ pub struct DocumentReport {
 /// A key phrase of several documents.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SharedPhrase {
-    /// As the first of them writes it.
+    /// As it is written most often.
     pub text: String,
     /// Their names.
     pub documents: Vec<String>,
@@ -212,25 +212,40 @@ fn totals(documents: &[DocumentReport]) -> Totals {
     }
 }
 
-/// Phrases by how many documents have them, then by how often.
+/// Phrases by how many documents have them, then by how often; words that stand alone say less
+/// and come last.
 fn shared_phrases(documents: &[DocumentReport]) -> Vec<SharedPhrase> {
-    let mut by_key: BTreeMap<&str, SharedPhrase> = BTreeMap::new();
+    let mut by_key: BTreeMap<&str, Vec<(&str, &Phrase)>> = BTreeMap::new();
     for document in documents {
         for phrase in &document.key_phrases {
-            let shared = by_key.entry(&phrase.key).or_insert_with(|| SharedPhrase {
-                text: phrase.text.clone(),
-                documents: Vec::new(),
-                count: 0,
-            });
-            shared.documents.push(document.name.clone());
-            shared.count = shared.count.saturating_add(phrase.count);
+            by_key.entry(&phrase.key).or_default().push((&document.name, phrase));
         }
     }
-    let mut shared: Vec<SharedPhrase> =
-        by_key.into_values().filter(|s| s.documents.len() > 1).collect();
-    shared.sort_by(|a, b| b.documents.len().cmp(&a.documents.len()).then(b.count.cmp(&a.count)));
+    by_key.retain(|_, uses| uses.len() > 1);
+    let mut shared: Vec<(bool, SharedPhrase)> = by_key
+        .into_iter()
+        .map(|(key, uses)| {
+            let documents = uses.iter().map(|(name, _)| (*name).to_owned()).collect();
+            let count = uses.iter().map(|(_, phrase)| phrase.count).fold(0, usize::saturating_add);
+            (!key.contains(' '), SharedPhrase { text: usual(&uses), documents, count })
+        })
+        .collect();
+    shared.sort_by_key(|(alone, phrase)| {
+        (*alone, Reverse(phrase.documents.len()), Reverse(phrase.count))
+    });
     shared.truncate(SHARED_MAX);
-    shared
+    shared.into_iter().map(|(_, phrase)| phrase).collect()
+}
+
+/// As the phrase is written most often over all documents; of equals the first in order.
+fn usual(uses: &[(&str, &Phrase)]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, phrase) in uses {
+        let count = counts.entry(&phrase.text).or_default();
+        *count = count.saturating_add(phrase.count);
+    }
+    let best = counts.into_iter().min_by_key(|(_, count)| Reverse(*count));
+    best.map_or_else(String::new, |(text, _)| text.to_owned())
 }
 
 fn pairs(documents: &[DocumentReport], likeness: &[Vec<f64>]) -> Vec<Pair> {

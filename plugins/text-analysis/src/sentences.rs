@@ -170,16 +170,19 @@ impl Before {
     }
 }
 
+#[rustfmt::skip]
 const ALWAYS_FOLLOWED: &[&str] = &[
     "approx", "ca", "capt", "cf", "col", "dept", "dr", "e.g", "eds", "eg", "esp", "gen", "gov",
     "hon", "i.e", "ie", "incl", "lt", "mr", "mrs", "ms", "mt", "prof", "rep", "resp", "rev", "sen",
     "sgt", "st", "viz", "vs",
 ];
 
+#[rustfmt::skip]
 const COUNTED: &[&str] = &[
     "art", "ch", "ed", "eq", "fig", "figs", "no", "nos", "nr", "p", "pp", "sec", "v", "vol", "vols",
 ];
 
+#[rustfmt::skip]
 const MAY_END: &[&str] = &[
     "al", "apr", "aug", "bros", "co", "corp", "dec", "etc", "feb", "gmbh", "inc", "jan", "jr",
     "jul", "jun", "ltd", "mar", "nov", "oct", "ph.d", "sep", "sept", "sr",

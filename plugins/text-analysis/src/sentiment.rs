@@ -55,11 +55,12 @@ pub fn score(name: &str, sentences: &[Sentence]) -> Sentiment {
         let such = scores.iter().filter(|score| self::label(**score) == label).count();
         round(such as f64 / scores.len().max(1) as f64, 4)
     };
+    // Two decimals are what is shown: the label must agree with it.
     let mean = round(scores.iter().sum::<f64>() / scores.len().max(1) as f64, 4);
     Sentiment {
         name: name.to_owned(),
         compound: mean,
-        label: label(mean).to_owned(),
+        label: label(round(mean, 2)).to_owned(),
         positive: share("positive"),
         neutral: if scores.is_empty() { 1.0 } else { share("neutral") },
         negative: share("negative"),
@@ -78,16 +79,22 @@ pub fn label(compound: f64) -> &'static str {
     }
 }
 
-/// The sentence furthest to one side, the first of equals.
+/// The sentence furthest to one side, the first of equals: a whole one if there is any.
 fn extreme(sentences: &[Sentence], scores: &[f64], side: f64) -> Option<Scored> {
-    let mut best: Option<(usize, f64)> = None;
-    for (at, score) in scores.iter().enumerate() {
-        let reach = score * side;
-        if reach >= LABEL_AT && best.is_none_or(|(_, most)| reach > most) {
-            best = Some((at, reach));
+    let is_whole = |sentence: &Sentence| sentence.is_complete && !sentence.is_caps;
+    let furthest = |fits: &dyn Fn(&Sentence) -> bool| {
+        let mut best: Option<(usize, f64)> = None;
+        for (at, score) in scores.iter().enumerate() {
+            let reach = score * side;
+            let further = best.is_none_or(|(_, most)| reach > most);
+            if reach >= LABEL_AT && further && fits(&sentences[at]) {
+                best = Some((at, reach));
+            }
         }
-    }
-    best.map(|(at, _)| Scored { text: sentences[at].text.clone(), compound: scores[at] })
+        best
+    };
+    let (at, _) = furthest(&is_whole).or_else(|| furthest(&|_| true))?;
+    Some(Scored { text: sentences[at].text.clone(), compound: scores[at] })
 }
 
 #[cfg(test)]

@@ -90,11 +90,13 @@ pub fn summarise(name: &str, sentences: &[Sentence], keep: usize) -> Summary {
     }
 }
 
-/// A whole sentence, neither shouted nor a title, of a length that one takes in.
+/// A whole sentence, neither shouted nor a title nor an aside, of a length that one takes in.
 fn reads_well(sentence: &Sentence) -> bool {
     sentence.is_complete
         && !sentence.is_caps
         && !sentence.is_title
+        && !sentence.text.starts_with('(')
+        && !sentence.text.contains("http")
         && (6..=45).contains(&words::count(&sentence.text))
 }
 

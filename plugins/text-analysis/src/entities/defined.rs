@@ -6,6 +6,8 @@ use super::stem_key;
 use crate::{document::head, sentences::Sentence, words};
 
 const TERM_WORDS_MAX: usize = 4;
+/// How far behind a term its `means` may stand.
+const MEANS_WITHIN_WORDS: usize = 12;
 
 /// The defined terms by the stems of their words: how each is written, and how often it is used.
 pub(super) fn terms(sentences: &[Sentence]) -> BTreeMap<String, (String, usize)> {
@@ -78,18 +80,14 @@ fn defines_before(before: &str) -> bool {
 }
 
 fn defines_after(after: &str) -> bool {
-    let next = words::words(head(after, 60));
-    let is_verb = |word: &words::Word<'_>| {
-        matches!(
-            word.text,
-            "means" | "mean" | "refers" | "refer" | "includes" | "include" | "denotes"
-        )
+    // `for a work in this context means`: what is between belongs to the definition.
+    let clause = head(after, 120).split(['.', ';', ':', '"', '“']).next().unwrap_or("");
+    let next = words::words(clause);
+    let means = |word: &words::Word<'_>| matches!(word.text, "means" | "mean" | "denotes");
+    let refers = |word: &words::Word<'_>| {
+        matches!(word.text, "refers" | "refer" | "includes" | "include" | "is" | "are")
     };
-    let close = after.trim_start().starts_with(char::is_alphabetic);
-    // `also means`, `shall mean`, `as used here means`.
-    close
-        && (next.iter().take(2).any(is_verb)
-            || next.first().is_some_and(|w| matches!(w.text, "is" | "are")))
+    next.iter().take(MEANS_WITHIN_WORDS).any(means) || next.iter().take(2).any(refers)
 }
 
 /// Counts how often each term is used with a capital, in prose of any kind.

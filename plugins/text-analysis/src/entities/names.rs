@@ -16,98 +16,39 @@ pub(super) struct Run {
 }
 
 const NAME_WORDS_MAX: usize = 8;
+const ACRONYM_CHARS_MAX: usize = 6;
 
-const COMPANY_SUFFIXES: &[&str] =
-    &["Inc", "Ltd", "LLC", "Corp", "GmbH", "AG", "SA", "PLC", "LLP", "Co"];
+/// What follows one of these is an address.
+const STREET_WORDS: &[&str] =
+    &["Street", "Avenue", "Ave", "Road", "Rd", "Lane", "Boulevard", "Suite", "Floor"];
 
+#[rustfmt::skip]
+const COMPANY_SUFFIXES: &[&str] = &[
+    "Inc", "Ltd", "LLC", "Corp", "GmbH", "AG", "SA", "PLC", "LLP", "Co",
+];
+
+#[rustfmt::skip]
 const ORGANISATION_WORDS: &[&str] = &[
-    "Academy",
-    "Agency",
-    "Alliance",
-    "Association",
-    "Authority",
-    "Bank",
-    "Board",
-    "Bureau",
-    "Center",
-    "Centre",
-    "Club",
-    "College",
-    "Commission",
-    "Committee",
-    "Commons",
-    "Company",
-    "Consortium",
-    "Corporation",
-    "Council",
-    "Department",
-    "Federation",
-    "Foundation",
-    "Fund",
-    "Group",
-    "Hospital",
-    "Initiative",
-    "Institute",
-    "Institution",
-    "Laboratories",
-    "Laboratory",
-    "League",
-    "Library",
-    "Ministry",
-    "Museum",
-    "Network",
-    "Office",
-    "Organisation",
-    "Organization",
-    "Parliament",
-    "Party",
-    "Press",
-    "School",
-    "Society",
-    "Trust",
-    "Union",
-    "University",
+    "Academy", "Agency", "Alliance", "Association", "Authority", "Bank", "Bureau",
+    "Center", "Centre", "Club", "College", "Commission", "Committee", "Commons", "Company",
+    "Consortium", "Corporation", "Council", "Department", "Federation", "Foundation", 
+    "Group", "Hospital", "Initiative", "Institute", "Institution", "Laboratories", "Laboratory",
+    "League", "Ministry", "Museum", "Organisation", "Organization",
+    "Parliament", "School", "Society", "Union", "University",
 ];
 
 /// Words that point into a document, or head its parts: capitals there name nothing.
+#[rustfmt::skip]
 const DOCUMENT_WORDS: &[&str] = &[
-    "annex",
-    "appendix",
-    "article",
-    "chapter",
-    "clause",
-    "copyright",
-    "exhibit",
-    "figure",
-    "note",
-    "page",
-    "paragraph",
-    "part",
-    "schedule",
-    "section",
-    "step",
-    "table",
+    "addendum", "annex", "appendix", "article", "chapter", "clause", "copyright", "exhibit",
+    "figure", "note", "page", "paragraph", "part", "preamble", "schedule", "section", "step",
+    "subsection", "table",
 ];
 
+#[rustfmt::skip]
 const CALENDAR: &[&str] = &[
-    "april",
-    "august",
-    "december",
-    "february",
-    "friday",
-    "january",
-    "july",
-    "june",
-    "march",
-    "may",
-    "monday",
-    "november",
-    "october",
-    "saturday",
-    "september",
-    "sunday",
-    "thursday",
-    "tuesday",
+    "april", "august", "december", "february", "friday", "january", "july", "june", "march", "may",
+    "monday", "november", "october", "saturday", "september", "sunday", "thursday", "tuesday",
     "wednesday",
 ];
 
@@ -126,12 +67,32 @@ pub(super) fn find(text: &str, taken: &[Found], is_sentence: bool) -> Vec<Run> {
         let is_company = words.get(at + length).is_some_and(|next| {
             COMPANY_SUFFIXES.contains(&next.text) && matches!(&text[end..next.start], " " | ", ")
         });
-        let shown = words[at..at + length].iter().map(|word| shown(word)).collect();
+        let name = &words[at..at + length];
+        if name.iter().any(|word| STREET_WORDS.contains(&word.text)) && !is_company {
+            // The rest of the sentence is a postal address.
+            break;
+        }
         let quoted = text[..words[at].start].ends_with(['"', '“', '\'', '‘']);
-        runs.push(Run { words: shown, at_start: is_sentence && (at == 0 || quoted), is_company });
+        let at_start = is_sentence && (at == 0 || quoted);
+        if !is_shouted(&words, at, length) {
+            runs.push(Run { words: name.iter().map(shown).collect(), at_start, is_company });
+        }
         at += length + usize::from(is_company);
     }
     runs
+}
+
+/// Capitals that are there for their loudness: words of more than an acronym's letters, or an
+/// acronym beside another word in capitals.
+fn is_shouted(words: &[Word<'_>], at: usize, length: usize) -> bool {
+    let name = &words[at..at + length];
+    if !name.iter().all(Word::is_all_caps) {
+        return false;
+    }
+    let beside = [at.checked_sub(1), Some(at + length)];
+    let loud = |at: usize| words.get(at).is_some_and(Word::is_all_caps);
+    name.iter().any(|word| word.text.chars().count() > ACRONYM_CHARS_MAX)
+        || beside.into_iter().flatten().any(loud)
 }
 
 /// Whom a copyright line names: the first run after it.
@@ -139,35 +100,34 @@ pub(super) fn owner(text: &str, taken: &[Found]) -> Option<Run> {
     let lower = text.to_lowercase();
     let is_copyright = lower.contains("copyright") || lower.contains("(c)") || lower.contains('©');
     let runs = if is_copyright { find(text, taken, false) } else { Vec::new() };
-    runs.into_iter().find(|run| run.words.iter().any(|word| word.chars().count() > 1))
+    runs.into_iter().find_map(|mut run| {
+        run.words.retain(|word| !word.eq_ignore_ascii_case("copyright"));
+        (!run.words.is_empty()).then_some(run)
+    })
 }
 
 fn shown(word: &Word<'_>) -> String {
     word.text.trim_end_matches("'s").trim_end_matches("’s").to_owned()
 }
 
-/// How many words from the first on are one name: capitalised ones, and `of (the)`, `for`, `de`
-/// between two.
+/// How many words from the first on are one name: capitalised ones, and between two of them
+/// `de`, `van` and the like, or `of (the)` where what stands before can have one.
 fn run_length(text: &str, words: &[Word<'_>], taken: &[Found]) -> usize {
-    if !words.first().is_some_and(|word| is_name_word(word, taken)) {
+    let is_name = |at: usize| words.get(at).is_some_and(|word| is_name_word(word, taken));
+    if !is_name(0) {
         return 0;
     }
     let mut length = 1;
-    while length < NAME_WORDS_MAX {
-        let beside = |at: usize| {
-            words
-                .get(at)
-                .is_some_and(|word| matches!(&text[words[at - 1].end()..word.start], " " | " & "))
+    while length < NAME_WORDS_MAX && !is_owner(&words[length - 1]) {
+        let links: usize = match words.get(length).map(|word| word.text) {
+            Some("de" | "van" | "von" | "der" | "du" | "la") => 1,
+            Some("of") if !has_of(&words[..length]) => break,
+            Some("of") if words.get(length + 1).is_some_and(|word| word.text == "the") => 2,
+            Some("of") => 1,
+            _ => 0,
         };
-        let joined = (length..length + 3)
-            .find(|&at| beside(at) && words.get(at).is_some_and(|w| is_name_word(w, taken)));
-        let Some(next) = joined else { break };
-        let links: Vec<&str> = words[length..next].iter().map(|word| word.text).collect();
-        let linked = matches!(
-            links.as_slice(),
-            [] | ["of" | "for" | "de" | "van" | "von" | "der" | "du" | "la"] | ["of", "the"]
-        );
-        if !linked || !(length..next).all(beside) {
+        let next = length + links;
+        if !is_name(next) || !(length..=next).all(|at| beside(text, &words[at - 1], &words[at])) {
             break;
         }
         length = next + 1;
@@ -175,12 +135,29 @@ fn run_length(text: &str, words: &[Word<'_>], taken: &[Found]) -> usize {
     length
 }
 
+fn beside(text: &str, word: &Word<'_>, next: &Word<'_>) -> bool {
+    matches!(&text[word.end()..next.start], " " | " & ")
+}
+
+/// `the author's` belongs to the next word, it does not go on.
+fn is_owner(word: &Word<'_>) -> bool {
+    word.text.ends_with("'s") || word.text.ends_with("’s")
+}
+
+/// `Bank of …`, `Technical University of …`; not `Ada Lovelace of …`.
+fn has_of(name: &[Word<'_>]) -> bool {
+    match name {
+        [word] => !word.is_all_caps(),
+        [.., last] => ORGANISATION_WORDS.contains(&last.text),
+        [] => false,
+    }
+}
+
 fn is_name_word(word: &Word<'_>, taken: &[Found]) -> bool {
     let lower = word.folded();
     word.is_capitalised()
         && word.text.chars().count() > 1
         && !stop::is_stop_word(&lower)
-        && DOCUMENT_WORDS.binary_search(&singular(&lower).as_str()).is_err()
         && CALENDAR.binary_search(&lower.as_str()).is_err()
         && !COMPANY_SUFFIXES.contains(&word.text)
         && !word.text.contains('_')
@@ -221,6 +198,11 @@ fn is_small(word: &str, lower: &BTreeSet<String>) -> bool {
 fn is_name(words: &[String], lower: &BTreeSet<String>) -> bool {
     match words {
         [] => false,
+        [word]
+            if DOCUMENT_WORDS.binary_search(&singular(&word.to_lowercase()).as_str()).is_ok() =>
+        {
+            false
+        }
         [word] if is_acronym(word) => !is_small(word, lower) && !is_numeral(word),
         [word] => !is_small(word, lower) && !word.chars().all(|c| !c.is_lowercase()),
         _ => true,
@@ -229,7 +211,9 @@ fn is_name(words: &[String], lower: &BTreeSet<String>) -> bool {
 
 fn is_acronym(word: &str) -> bool {
     let letters = word.chars().filter(|c| c.is_alphabetic()).count();
-    (2..=6).contains(&word.chars().count()) && letters >= 2 && !word.chars().any(char::is_lowercase)
+    (2..=ACRONYM_CHARS_MAX).contains(&word.chars().count())
+        && letters >= 2
+        && !word.chars().any(char::is_lowercase)
 }
 
 fn is_numeral(word: &str) -> bool {
@@ -237,9 +221,10 @@ fn is_numeral(word: &str) -> bool {
 }
 
 fn kind(words: &[String], company: bool) -> EntityKind {
-    if company
-        || words.len() > 1 && words.iter().any(|word| ORGANISATION_WORDS.contains(&word.as_str()))
-    {
+    // `Free Software Foundation`, `University of California`.
+    let mut parts = words.split(|word| word == "of").filter_map(<[String]>::last);
+    let is_body = parts.any(|last| ORGANISATION_WORDS.contains(&last.as_str()));
+    if company || words.len() > 1 && is_body {
         return EntityKind::Organisation;
     }
     match words {

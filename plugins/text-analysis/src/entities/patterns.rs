@@ -103,19 +103,10 @@ fn is_day(word: &Word<'_>) -> bool {
 }
 
 fn is_month(word: &Word<'_>) -> bool {
+    #[rustfmt::skip]
     const MONTHS: [&str; 12] = [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
+        "January", "February", "March", "April", "May", "June", "July", "August", "September",
+        "October", "November", "December",
     ];
     MONTHS.iter().any(|month| {
         word.text == *month

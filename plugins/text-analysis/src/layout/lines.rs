@@ -49,7 +49,7 @@ pub(super) fn lines(text: &str) -> Vec<Line<'_>> {
     let mut fence: Option<&str> = None;
     let mut in_comment = false;
     for raw in raw.iter().skip(front_matter(&raw)) {
-        let line = unquoted(Line::of(raw));
+        let line = unboxed(unquoted(Line::of(raw)));
         if let Some(mark) = fence {
             fence = (!line.text.starts_with(mark)).then_some(mark);
             continue;
@@ -100,6 +100,15 @@ fn unquoted(line: Line<'_>) -> Line<'_> {
             let text = rest.trim_start_matches(['>', ' ']);
             Line { text, ..line }
         }
+        None => line,
+    }
+}
+
+/// A line of a box that is drawn with stars.
+fn unboxed(line: Line<'_>) -> Line<'_> {
+    let inner = line.text.strip_prefix('*').and_then(|rest| rest.strip_suffix('*'));
+    match inner.filter(|inner| inner.starts_with(' ') && inner.ends_with(' ')) {
+        Some(inner) => Line { text: inner.trim(), ..line },
         None => line,
     }
 }

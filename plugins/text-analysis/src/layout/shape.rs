@@ -61,11 +61,11 @@ pub(super) fn is_notice(text: &str) -> bool {
     if lower.starts_with("all rights reserved") || lower.contains("spdx-license-identifier:") {
         return true;
     }
-    ["copyright (c)", "copyright ©", "copyright", "(c)", "©"].iter().any(|mark| {
-        let Some(at) = lower.find(mark) else { return false };
-        let rest = lower[at + mark.len()..].trim_start();
-        let dated = rest.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '<' | '['));
-        dated || (at == 0 && mark.len() > "copyright".len())
+    if ["copyright (c)", "copyright ©", "©"].iter().any(|mark| lower.contains(mark)) {
+        return true;
+    }
+    ["copyright", "(c)"].iter().filter_map(|mark| lower.strip_prefix(mark)).any(|rest| {
+        rest.trim_start().starts_with(|c: char| c.is_ascii_digit() || matches!(c, '<' | '['))
     })
 }
 

@@ -15,6 +15,7 @@ use crate::{
 
 const PHRASES_SHOWN: usize = 8;
 const ENTITIES_SHOWN: usize = 6;
+const SENTENCE_CHARS_SHOWN: usize = 400;
 /// Left-out files that are named one by one; the rest is counted.
 const SKIPPED_SHOWN: usize = 20;
 
@@ -58,7 +59,7 @@ fn overview(out: &mut String, report: &Report) {
         ("minutes", Side::Right),
         ("sentiment", Side::Right),
         ("Flesch", Side::Right),
-        ("reading", Side::Left),
+        ("reads", Side::Left),
     ]);
     for document in &report.documents {
         let readability = &document.readability;
@@ -97,8 +98,11 @@ fn together(out: &mut String, report: &Report) {
         out.push('\n');
     }
     if !report.similar.is_empty() {
-        let mut table =
-            Table::new(&[("most alike", Side::Left), ("", Side::Left), ("likeness", Side::Right)]);
+        let mut table = Table::new(&[
+            ("most alike", Side::Left),
+            ("and", Side::Left),
+            ("likeness", Side::Right),
+        ]);
         for pair in &report.similar {
             table.row(&[
                 cut(&pair.a, 60),
@@ -109,12 +113,13 @@ fn together(out: &mut String, report: &Report) {
         table.write(out);
         out.push('\n');
     }
-    for outlier in &report.outliers {
-        let percent = outlier.likeness * 100.0;
-        line(
-            out,
-            format_args!("Unlike the others: **{}** ({percent:.0} % on average).\n", outlier.name),
-        );
+    if !report.outliers.is_empty() {
+        let named: Vec<String> = report
+            .outliers
+            .iter()
+            .map(|outlier| format!("{} ({:.0} %)", outlier.name, outlier.likeness * 100.0))
+            .collect();
+        line(out, format_args!("Unlike the others (mean likeness): {}.\n", named.join(", ")));
     }
 }
 
@@ -124,20 +129,16 @@ fn document(out: &mut String, document: &DocumentReport) {
     } else {
         line(out, format_args!("## {}: {}\n", document.name, document.title));
     }
-    for sentence in &document.summary.sentences {
-        line(out, format_args!("> {}", cut(&sentence.text, 400)));
-        line(out, format_args!(">"));
-    }
-    if out.ends_with(">\n>\n") || out.ends_with("\n>\n") {
-        out.truncate(out.len() - 2);
-        out.push('\n');
-    }
-    let phrases: Vec<&str> = document
-        .key_phrases
+    let quoted: Vec<String> = document
+        .summary
+        .sentences
         .iter()
-        .take(PHRASES_SHOWN)
-        .map(|phrase| phrase.text.as_str())
+        .map(|sentence| format!("> {}\n", cut(&sentence.text, SENTENCE_CHARS_SHOWN)))
         .collect();
+    if !quoted.is_empty() {
+        line(out, format_args!("{}", quoted.join(">\n")));
+    }
+    let phrases = phrases(document);
     if !phrases.is_empty() {
         line(out, format_args!("- **Key phrases:** {}", phrases.join(" · ")));
     }
@@ -155,6 +156,18 @@ fn document(out: &mut String, document: &DocumentReport) {
         ),
     );
     out.push('\n');
+}
+
+/// The best phrases, without the names that stand on lines of their own.
+fn phrases(document: &DocumentReport) -> Vec<&str> {
+    let is_named = |text: &str| {
+        document.entities.iter().any(|entity| {
+            matches!(entity.kind, EntityKind::Organisation | EntityKind::Name)
+                && entity.text.eq_ignore_ascii_case(text)
+        })
+    };
+    let texts = document.key_phrases.iter().map(|phrase| phrase.text.as_str());
+    texts.filter(|text| !is_named(text)).take(PHRASES_SHOWN).collect()
 }
 
 const KINDS: &[(EntityKind, &str)] = &[
@@ -217,7 +230,7 @@ fn duration(minutes: usize) -> String {
     match (minutes / 60, minutes % 60) {
         (0, minutes) => counted(minutes, "minute"),
         (hours, 0) => counted(hours, "hour"),
-        (hours, minutes) => format!("{} {minutes} min", counted(hours, "hour")),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
     }
 }
 
