@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn times_for_scripts_are_utc() {
-        assert_eq!(rfc3339(TimestampMs(1_795_447_440_123)), "2026-11-23T13:24:00.123Z");
+        assert_eq!(rfc3339(TimestampMs(1_795_440_240_123)), "2026-11-23T13:24:00.123Z");
         assert_eq!(rfc3339(TimestampMs(0)), "1970-01-01T00:00:00.000Z");
         assert!(!rfc3339(TimestampMs(u64::MAX)).is_empty());
     }

@@ -107,8 +107,12 @@ impl DataDir {
             file.allow.into_iter().map(AllowedDirLine::checked).collect()
         };
         read().map_err(|error| {
+            let what = format!("could not read {}", path.display());
+            if error.is::<std::io::Error>() {
+                return CommandError::store(error).context(what);
+            }
             CommandError::new(crate::exit_code::ExitCode::Invalid, error)
-                .context(format!("could not read {}", path.display()))
+                .context(what)
                 .hint("each entry is: [[allow]] with path = \"/absolute/path\" and mode = \"ro\" or \"rw\"")
         })
     }

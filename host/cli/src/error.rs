@@ -29,11 +29,6 @@ impl CommandError {
         Self::new(ExitCode::Invalid, anyhow::Error::msg(message.into()))
     }
 
-    #[cfg(any())]
-    pub(crate) fn denied(message: impl Into<String>) -> Self {
-        Self::new(ExitCode::Denied, anyhow::Error::msg(message.into()))
-    }
-
     pub(crate) fn store(error: impl Into<anyhow::Error>) -> Self {
         Self::new(ExitCode::Store, error)
     }

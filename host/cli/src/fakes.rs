@@ -33,7 +33,7 @@ impl Requests for Fake {
 }
 
 /// 2026-11-23T13:24:00Z.
-pub(crate) const NOON: TimestampMs = TimestampMs(1_795_447_440_000);
+pub(crate) const NOON: TimestampMs = TimestampMs(1_795_440_240_000);
 
 pub(crate) fn run_named(workflow: &str, random: u128) -> ShownRun {
     ShownRun {

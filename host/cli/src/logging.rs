@@ -8,13 +8,11 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::error::{CommandError, Result};
 use crate::output::Output;
 
-/// How log lines and messages are written.
+/// How log lines and messages are written: for people, or a JSON object a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum LogFormat {
-    /// For people.
     #[default]
     Text,
-    /// One JSON object a line.
     Json,
 }
 

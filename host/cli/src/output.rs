@@ -12,13 +12,11 @@ use serde::Serialize;
 use crate::error::{CommandError, Result};
 use crate::{json_text, sanitise};
 
-/// What is written to standard output.
+/// What is written to standard output, for people or for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum Format {
-    /// For people.
     #[default]
     Text,
-    /// For programs.
     Json,
 }
 
@@ -91,11 +89,6 @@ impl Output {
 
     pub(crate) fn is_quiet(&self) -> bool {
         self.inner.options.quiet
-    }
-
-    /// Whether a person reads standard output on a terminal.
-    pub(crate) fn stdout_is_terminal(&self) -> bool {
-        self.inner.stdout_terminal
     }
 
     /// Whether a live view can be shown.

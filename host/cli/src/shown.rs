@@ -149,6 +149,9 @@ pub(crate) fn table(output: &Output, headings: &[&str]) -> Table {
         table.set_width(columns);
     }
     table.set_header(headings.iter().map(Cell::new));
+    if let Some(first) = table.column_mut(0) {
+        first.set_padding((0, 1));
+    }
     table
 }
 

@@ -53,7 +53,7 @@ impl ResumeArgs {
 }
 
 fn newest_interrupted(session: &mut dyn Requests, output: &Output) -> Result<RunId> {
-    let runs = list(session, vec![ShownStatus::Interrupted], usize::MAX)?;
+    let runs = list(session, &[ShownStatus::Interrupted], usize::MAX)?;
     let interrupted = runs.iter().map(|run| run.summary.run).collect::<Vec<_>>();
     match interrupted.as_slice() {
         [] => Err(CommandError::usage("no run is interrupted").hint("`wfhost runs list` shows all runs")),

@@ -30,7 +30,7 @@ pub(crate) struct ServeArgs {
     /// Steps at once, at most [default: the number of processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     slots: Option<u32>,
-    /// What a finished step survives: sync a power cut, os the end of this process, none nothing
+    /// What a finished step survives: `sync` a power cut, `os` a crash of wfhost, `none` neither
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     durability: Durability,
 }

@@ -2,13 +2,16 @@
 
 use std::io::Read as _;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use wfhost_workflow::{Json, Schema, parameters};
 
 use crate::error::{CommandError, Result};
 
 /// As much as a step's input may have by default.
 const INPUT_BYTES_MAX: u64 = 64 << 20;
+
+/// Objects within objects whose defaults are filled in.
+const DEFAULTS_DEPTH_MAX: usize = 32;
 
 /// Reads JSON from the command line: the text itself, `@file`, or `-` for standard input.
 pub(crate) fn read_json(argument: &str) -> Result<Json> {
@@ -44,15 +47,22 @@ fn read(source: impl std::io::Read, place: &str) -> Result<String> {
 
 /// Puts the parts together and checks the whole.
 pub(crate) fn merged(schema: Option<&Schema>, input: Option<Json>, parameters: &[Parameter]) -> Result<Json> {
-    let json = if parameters.is_empty() {
-        input.unwrap_or_else(|| Json::from_value(&Value::Object(serde_json::Map::new())))
-    } else {
-        let mut value = input.map_or(Value::Object(serde_json::Map::new()), |input| input.to_value());
-        for Parameter { key, text } in parameters {
-            let typed = parameters::typed_parameter(schema, key, text).map_err(CommandError::invalid)?;
-            parameters::merge(&mut value, key, typed).map_err(CommandError::invalid)?;
+    let text = schema.map(|schema| schema.text().to_value());
+    let defaults = text.as_ref().is_some_and(|schema| schema.get("properties").is_some());
+    let json = match input {
+        // A tree would lose digits that only the text has.
+        Some(input) if parameters.is_empty() && !defaults => input,
+        input => {
+            let mut value = input.map_or(Value::Object(Map::new()), |input| input.to_value());
+            for Parameter { key, text } in parameters {
+                let typed = parameters::typed_parameter(schema, key, text).map_err(CommandError::invalid)?;
+                parameters::merge(&mut value, key, typed).map_err(CommandError::invalid)?;
+            }
+            if let Some(schema) = &text {
+                fill_defaults(schema, &mut value, 0);
+            }
+            Json::from_value(&value)
         }
-        Json::from_value(&value)
     };
     match schema.map_or(Ok(()), |schema| schema.check(&json)) {
         Ok(()) => Ok(json),
@@ -61,6 +71,23 @@ pub(crate) fn merged(schema: Option<&Schema>, input: Option<Json>, parameters: &
             Err(CommandError::invalid("the input does not fit the workflow's `input`")
                 .report(report.join("\n"))
                 .hint("give it with `-p name=value`, or whole with `--input JSON`, `--input @file` or `--input -`"))
+        }
+    }
+}
+
+/// Puts in what is left out and has a `default`, so that expressions find it.
+fn fill_defaults(schema: &Value, value: &mut Value, depth: usize) {
+    let (Some(properties), Value::Object(object)) = (schema.get("properties").and_then(Value::as_object), value) else {
+        return;
+    };
+    for (name, property) in properties {
+        if let Some(default) = property.get("default") {
+            object.entry(name.as_str()).or_insert_with(|| default.clone());
+        }
+        if let Some(inner) = object.get_mut(name)
+            && depth < DEFAULTS_DEPTH_MAX
+        {
+            fill_defaults(property, inner, depth + 1);
         }
     }
 }
@@ -115,6 +142,20 @@ mod tests {
         check(Some(r#"{"folder":"a"}"#), &["deep.x=1"], Ok(r#"{"folder":"a","deep":{"x":1}}"#));
         check(Some(r#"{"folder":"a=b"}"#), &[], Ok(r#"{"folder":"a=b"}"#));
         check(None, &["folder=a=b"], Ok(r#"{"folder":"a=b"}"#));
+    }
+
+    #[test]
+    fn defaults_are_filled_in_where_something_is_left_out() {
+        let text = r#"{"properties":{"n":{"type":"integer","default":3},
+            "o":{"properties":{"m":{"default":1}}}}}"#;
+        let schema = Schema::compile(&Json::parse(text).unwrap()).unwrap();
+        let check = |input: &str, wanted: &str| {
+            let json = merged(Some(&schema), Json::parse(input).ok(), &[]).unwrap();
+            assert_eq!(json.as_str(), wanted);
+        };
+        check("{}", r#"{"n":3}"#);
+        check(r#"{"n":4,"o":{}}"#, r#"{"n":4,"o":{"m":1}}"#);
+        check("[]", "[]");
     }
 
     #[test]

@@ -59,9 +59,9 @@ impl From<StatusArg> for ShownStatus {
 impl ListArgs {
     pub(crate) fn carry_out(self, context: &Context) -> Result<ExitCode> {
         let mut session = context.ask()?;
-        let status = self.status.into_iter().map(ShownStatus::from).collect();
+        let status: Vec<ShownStatus> = self.status.into_iter().map(ShownStatus::from).collect();
         let limit = if self.all { usize::MAX } else { usize::try_from(self.limit).unwrap_or(usize::MAX) };
-        let runs = list(&mut session, status, limit)?;
+        let runs = list(&mut session, &status, limit)?;
         session.close_at_once();
         write(&context.output, &runs, clock::now())?;
         Ok(ExitCode::Done)
@@ -69,12 +69,12 @@ impl ListArgs {
 }
 
 /// The newest runs, page by page.
-pub(crate) fn list(session: &mut dyn Requests, status: Vec<ShownStatus>, limit: usize) -> Result<Vec<ShownRun>> {
+pub(crate) fn list(session: &mut dyn Requests, status: &[ShownStatus], limit: usize) -> Result<Vec<ShownRun>> {
     let mut runs: Vec<ShownRun> = Vec::new();
     while runs.len() < limit {
         let wanted = u32::try_from(limit - runs.len()).unwrap_or(u32::MAX).min(PAGE);
         let before = runs.last().map(|run| run.summary.run);
-        let page = session.runs(Request::List { before, limit: wanted, status: status.clone() })?;
+        let page = session.runs(Request::List { before, limit: wanted, status: status.to_vec() })?;
         if page.is_empty() {
             break;
         }
@@ -119,7 +119,7 @@ mod tests {
         let (new, old) = (run_named("a", 2), run_named("a", 1));
         let mut fake =
             Fake::answering([Answer::Runs(vec![new.clone()]), Answer::Runs(vec![old.clone()]), Answer::Runs(vec![])]);
-        let runs = list(&mut fake, vec![], usize::MAX).unwrap();
+        let runs = list(&mut fake, &[], usize::MAX).unwrap();
         assert_eq!(runs, [new.clone(), old.clone()]);
         let before: Vec<_> = fake
             .asked()
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn a_limit_asks_for_no_more() {
         let mut fake = Fake::answering([Answer::Runs(vec![run_named("a", 2)])]);
-        assert_eq!(list(&mut fake, vec![], 1).unwrap().len(), 1);
+        assert_eq!(list(&mut fake, &[], 1).unwrap().len(), 1);
         assert!(matches!(fake.asked(), [Request::List { limit: 1, .. }]));
     }
 

@@ -57,8 +57,8 @@ impl RmArgs {
 
 /// Ended runs that are old enough.
 fn ended(session: &mut dyn Requests, older_than: Option<DurationMs>, now: TimestampMs) -> Result<Vec<RunId>> {
-    let status = vec![ShownStatus::Succeeded, ShownStatus::Failed, ShownStatus::Cancelled];
-    let runs = list(session, status, usize::MAX)?;
+    let status = [ShownStatus::Succeeded, ShownStatus::Failed, ShownStatus::Cancelled];
+    let runs = list(session, &status, usize::MAX)?;
     let old = |ended: TimestampMs| older_than.is_none_or(|span| now - ended >= span);
     Ok(runs.iter().filter(|run| old(run.summary.changed_at)).map(|run| run.summary.run).collect())
 }

@@ -1,0 +1,53 @@
+//! What `--help` says, as it is: a change of the command line is seen in a review.
+
+use crate::place::Place;
+
+fn help_of(command: &[&str]) -> String {
+    let mut arguments = command.to_vec();
+    arguments.push("--help");
+    let outcome = Place::new().wfhost(&arguments).ok();
+    assert_eq!(outcome.stderr, "");
+    outcome.stdout
+}
+
+macro_rules! help {
+    ($($name:ident: [$($word:literal),*];)*) => {$(
+        #[test]
+        fn $name() {
+            insta::assert_snapshot!(help_of(&[$($word),*]));
+        }
+    )*};
+}
+
+help! {
+    wfhost: [];
+    run: ["run"];
+    resume: ["resume"];
+    check: ["check"];
+    runs: ["runs"];
+    runs_list: ["runs", "list"];
+    runs_show: ["runs", "show"];
+    runs_events: ["runs", "events"];
+    runs_logs: ["runs", "logs"];
+    runs_output: ["runs", "output"];
+    runs_cancel: ["runs", "cancel"];
+    runs_rm: ["runs", "rm"];
+    plugin_call: ["plugin", "call"];
+}
+
+#[test]
+fn the_version_names_what_must_fit_together() {
+    let long = Place::new().wfhost(&["--version"]).ok().stdout;
+    let lines: Vec<&str> = long.lines().collect();
+    assert_eq!(lines[0], concat!("wfhost ", env!("CARGO_PKG_VERSION")));
+    assert!(lines[1].starts_with("protocol ") && lines[2].starts_with("store "), "{long}");
+    assert_eq!(Place::new().wfhost(&["-V"]).ok().stdout.lines().count(), 1);
+}
+
+#[test]
+fn completions_are_for_the_shell_asked_for() {
+    let place = Place::new();
+    assert!(place.wfhost(&["completions", "bash"]).ok().stdout.contains("_wfhost()"));
+    assert!(place.wfhost(&["completions", "zsh"]).ok().stdout.starts_with("#compdef wfhost"));
+    place.wfhost(&["completions", "cmd"]).exits(2);
+}
