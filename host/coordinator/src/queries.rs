@@ -5,6 +5,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use wfhost_checkpoint::{Content, Store, Stored};
 use wfhost_transport::client::{Answer, Refusal, Start};
@@ -24,6 +25,12 @@ const EVENTS_BYTES_MAX: usize = 1 << 20;
 
 /// Summaries in one answer.
 const SUMMARIES_MAX: usize = 1000;
+
+/// Removals come in rows: contents are collected when there was none for this long.
+const COLLECT_AFTER: Duration = Duration::from_millis(200);
+
+/// A content may have been put for a run that is about to start.
+const COLLECT_AGE_MIN: Duration = Duration::from_secs(15 * 60);
 
 /// What the thread reads.
 pub(crate) struct Sources {
@@ -57,7 +64,23 @@ pub(crate) fn start(sources: Sources, mailbox: Mailbox) -> io::Result<QuerySende
         .name("queries".to_owned())
         .stack_size(crate::evaluator::STACK_BYTES)
         .spawn(move || {
-            for (query, reply) in receiver {
+            let mut removed = false;
+            loop {
+                let (query, reply) = match next(&receiver, removed) {
+                    Next::Query(query, reply) => (query, reply),
+                    Next::Quiet => {
+                        sources.collect();
+                        removed = false;
+                        continue;
+                    }
+                    Next::End => {
+                        if removed {
+                            sources.collect();
+                        }
+                        return;
+                    }
+                };
+                removed |= matches!(query, Query::Remove { .. });
                 let result = sources
                     .answer(query)
                     .unwrap_or_else(|refusal| QueryResult::Answer(Answer::Refused(refusal)));
@@ -69,7 +92,37 @@ pub(crate) fn start(sources: Sources, mailbox: Mailbox) -> io::Result<QuerySende
     Ok(sender)
 }
 
+enum Next {
+    Query(Query, ReplyTo),
+    /// After removals: nobody has asked for a while.
+    Quiet,
+    End,
+}
+
+fn next(receiver: &mpsc::Receiver<(Query, ReplyTo)>, removed: bool) -> Next {
+    if !removed {
+        return receiver.recv().map_or(Next::End, |(query, reply)| Next::Query(query, reply));
+    }
+    match receiver.recv_timeout(COLLECT_AFTER) {
+        Ok((query, reply)) => Next::Query(query, reply),
+        Err(mpsc::RecvTimeoutError::Timeout) => Next::Quiet,
+        Err(mpsc::RecvTimeoutError::Disconnected) => Next::End,
+    }
+}
+
 impl Sources {
+    /// Frees what only removed runs referred to.
+    fn collect(&self) {
+        let collected = self
+            .store
+            .references()
+            .and_then(|keep| self.content.collect(&keep, COLLECT_AGE_MIN));
+        match collected {
+            Ok(collected) => tracing::debug!(files = collected.files, "contents were collected"),
+            Err(error) => tracing::warn!(%error, "contents could not be collected"),
+        }
+    }
+
     fn answer(&self, query: Query) -> Result<QueryResult, Refusal> {
         let answer = match query {
             Query::Prepare(start) => {

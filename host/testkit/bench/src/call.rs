@@ -1,0 +1,88 @@
+//! One sandboxed call, against the same call on wasmtime alone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wfhost_plugin::bare::Bare;
+use wfhost_plugin::{HostOptions, Invocation, LogLevel, PluginHost, StepContext, StepSink};
+use wfhost_workflow::{Digest, Json, Limits, RunId};
+
+use crate::clock;
+use crate::report::Row;
+use crate::stats::{Times, ratio, us};
+
+const ROUNDS: usize = 20_000;
+
+struct Deaf;
+
+impl StepSink for Deaf {
+    fn log(&self, _level: LogLevel, _message: String, _fields: Vec<(String, String)>) {}
+
+    fn progress(&self, _done: u64, _total: u64, _message: String) {}
+}
+
+fn invocation() -> Invocation {
+    Invocation {
+        function: "echo".to_owned(),
+        context: StepContext {
+            run: RunId::new(wfhost_workflow::TimestampMs(1), 1),
+            workflow: "bench".into(),
+            step: "call".into(),
+            index: None,
+            attempt: wfhost_workflow::Attempt::FIRST,
+            idempotency_key: "bench/call".to_owned(),
+            trace_parent: None,
+        },
+        input: Json::from_trusted(format!("{{\"text\":\"{}\"}}", "x".repeat(89))),
+        dirs: Vec::new(),
+        limits: Limits::default(),
+        timeout: Duration::from_secs(60),
+        kv: Arc::new(BTreeMap::new()),
+        sink: Arc::new(Deaf),
+    }
+}
+
+pub(crate) fn measure() -> Vec<Row> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("threads can be started");
+    runtime.block_on(async {
+        let task = tokio::spawn(compare());
+        task.await.expect("the comparison does not panic")
+    })
+}
+
+async fn compare() -> Vec<Row> {
+    let host = PluginHost::new(HostOptions { slots: 4, ..HostOptions::default() })
+        .expect("the plugin host starts");
+    let component = wfhost_testkit::guest::content("bench-steps");
+    let digest = Digest::of(&component);
+    let plugin = host.load(component.into(), digest).await.expect("the guest loads");
+    let bare = Bare::new(host.clone(), Arc::clone(&plugin), invocation());
+    let (mut ours, mut theirs) = (Times::default(), Times::default());
+    for round in 0..ROUNDS {
+        let started = clock::now();
+        bare.call().await.expect("the bare call succeeds");
+        let bare_time = started.elapsed();
+        let started = clock::now();
+        host.run(&plugin, invocation()).await.expect("the call succeeds");
+        // The first rounds fill caches and the pool.
+        if round >= ROUNDS / 10 {
+            theirs.add(bare_time);
+            ours.add(started.elapsed());
+        }
+    }
+    let ratio = ratio(ours.p50(), theirs.p50());
+    vec![
+        Row::new(
+            "instantiate + call, step world, 100 bytes of JSON, p50, against bare wasmtime",
+            format!("{ratio:.2}× ({} / {})", us(ours.p50()), us(theirs.p50())),
+            "≤ 1.5×",
+            ratio <= 1.5,
+        ),
+        Row::info("  the same, p99", format!("{} / {}", us(ours.percentile(0.99)), us(theirs.percentile(0.99)))),
+    ]
+}
