@@ -74,6 +74,16 @@ pub(crate) fn capture(command: &mut Command) -> Result<String> {
         .hint(last_lines(&output)))
 }
 
+/// Runs it and takes its standard output, with its standard error shown.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    let output =
+        command.stderr(Stdio::inherit()).output().map_err(|e| cannot_start(command, &e))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(Failure::new(format!("`{}` failed ({})", shown(command), output.status)))
+}
+
 /// Runs it silently.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
     command

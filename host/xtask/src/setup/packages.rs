@@ -45,8 +45,8 @@ impl Manager {
         // No package may be removed to make room: what is on the machine is the user's.
         let lines: &[&str] = match self {
             Self::Apt => &[
-                "apt-get -o Acquire::http::Timeout=30 -o DPkg::Lock::Timeout=300 update",
-                "apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends --no-remove",
+                "apt-get -q -o Acquire::http::Timeout=30 -o DPkg::Lock::Timeout=300 update",
+                "apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends --no-remove",
             ],
             Self::Dnf => &["dnf install -y"],
             Self::Pacman => &["pacman -S --needed --noconfirm"],
