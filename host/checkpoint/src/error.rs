@@ -150,13 +150,17 @@ impl Error {
         }
     }
 
-    pub(crate) fn full(path: PathBuf) -> Self {
-        Self::Full {
-            path,
-            hint: "free some space on this disk and start again; if nothing else can go, delete \
-                   the file `reserve` in the data folder: it only keeps 16 MB for this case"
-                .to_owned(),
-        }
+    fn full(path: PathBuf) -> Self {
+        let reserve = path.ancestors().map(|folder| folder.join("reserve")).find(|it| it.is_file());
+        let hint = match reserve {
+            Some(reserve) => format!(
+                "free some space on this disk and start again; if nothing else can go, delete {}: \
+                 it only keeps 16 MB for this case",
+                reserve.display()
+            ),
+            None => "free some space on this disk and start again".to_owned(),
+        };
+        Self::Full { path, hint }
     }
 
     pub(crate) fn damaged(file: &Path, what: impl Into<String>) -> Self {

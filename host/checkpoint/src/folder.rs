@@ -23,6 +23,8 @@ use crate::{Content, Durability, Error, FORMAT, Store, files, verify};
 
 /// What the reserve holds, to be freed when the disk is full: sled cannot even be opened then.
 const RESERVE_BYTES: u64 = 16 << 20;
+/// With less than this the reserve is not made.
+const RESERVE_FREE_MIN: u64 = 4 * RESERVE_BYTES;
 
 /// How a data folder is opened.
 #[derive(Debug, Clone)]
@@ -77,10 +79,10 @@ impl DataFolder {
         files::make_private_folder(path)?;
         let lock = FolderLock::take(path, &options.command)?;
         check_format(path, durability)?;
-        keep_reserve(&path.join("reserve"));
         let content = Content::open(path.join("content"), durability)?;
         let snapshots = Snapshots::open(path.join("snapshots"), durability)?;
         let journal = open_journal(path, options, lock, content.clone(), snapshots)?;
+        keep_reserve(&path.join("reserve"));
         Ok(Self { path: path.to_path_buf(), store: Arc::new(journal), content })
     }
 
@@ -171,9 +173,13 @@ fn check_format(folder: &Path, durability: Durability) -> Result<(), Error> {
     }
 }
 
+/// Keeps the reserve, unless little room is left: whoever has deleted it has done so to start.
+///
 /// Without it everything works, except on a full disk.
 fn keep_reserve(path: &Path) {
-    if path.exists() {
+    let folder = path.parent().unwrap_or(path);
+    let free = rustix::fs::statvfs(folder).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    if path.exists() || free.is_ok_and(|free| free < RESERVE_FREE_MIN) {
         return;
     }
     let kept = FileOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);

@@ -85,30 +85,14 @@ pub(crate) fn journal_from(run: RunId, first: Revision) -> KeyRange {
         ..=Key::Journal { run, revision: Revision(u64::MAX), part: u16::MAX }.bytes()
 }
 
-/// Every record of every run.
-pub(crate) fn journals() -> KeyRange {
-    Key::Journal { run: FIRST_RUN, revision: Revision(0), part: 0 }.bytes()
-        ..=Key::Journal { run: LAST_RUN, revision: Revision(u64::MAX), part: u16::MAX }.bytes()
-}
-
 /// The summaries of the runs from `first` to `last`.
 pub(crate) fn summaries(first: RunId, last: RunId) -> KeyRange {
     Key::Summary(first).bytes()..=Key::Summary(last).bytes()
 }
 
-/// Every summary.
-pub(crate) fn all_summaries() -> KeyRange {
-    summaries(FIRST_RUN, LAST_RUN)
-}
-
 /// Every removal that has begun.
 pub(crate) fn removals() -> KeyRange {
     Key::Removing(FIRST_RUN).bytes()..=Key::Removing(LAST_RUN).bytes()
-}
-
-/// Every snapshot pointer.
-pub(crate) fn snapshots() -> KeyRange {
-    Key::Snapshot(FIRST_RUN).bytes()..=Key::Snapshot(LAST_RUN).bytes()
 }
 
 /// Everything.

@@ -1,7 +1,7 @@
 //! The durable record of every run: a store of journals and summaries, and files by content.
 //!
 //! [`Store`] is the contract; [`conformance`] proves each implementation against it. The
-//! stored form is this crate's own ([`format`](self) version [`FORMAT`]) and not the domain's
+//! stored form is this crate's own (format version [`FORMAT`]) and not the domain's
 //! types. Never decides anything about a run, never runs on an async thread: all of it blocks.
 //!
 //! Invariants: what was acknowledged is found again or its loss is named; a commit is stored
@@ -24,7 +24,7 @@ mod store;
 mod table;
 mod verify;
 
-pub use committer::{CommitResult, Committer, CommitterHandle, CommitterOptions, Refused};
+pub use committer::{CommitResult, Committer, CommitterHandle, CommitterOptions, Notify, Refused};
 pub use content::{Collected, Content};
 pub use error::Error;
 pub use folder::{DataFolder, OpenOptions};

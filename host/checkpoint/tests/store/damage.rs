@@ -1,11 +1,9 @@
 //! A damaged store: always noticed and named, never shown as something else, never written to.
 
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use support::{Contents, contents, copy_folder, files_of, open, quick, sample_folder};
+use crate::support::{Contents, contents, copy_folder, files_of, open, quick, sample_folder};
 use wfhost_checkpoint::conformance::{commit, run};
 use wfhost_checkpoint::{DataFolder, Durability, Error};
 
@@ -170,9 +168,9 @@ fn a_store_that_was_put_back_to_an_earlier_state_is_refused() {
 fn a_large_value_that_changed_or_is_missing_is_named() {
     let (sample, _) = sample_folder(Durability::Sync);
     let open = open(sample.path(), Durability::Sync);
-    let digest = support::large_value();
+    let digest = crate::support::large_value();
     let path = open.content.path(&digest).unwrap();
-    let with_large = run(support::RUN_WITH_LARGE_VALUE);
+    let with_large = run(crate::support::RUN_WITH_LARGE_VALUE);
     assert!(open.store.load(with_large).unwrap().is_some());
     let mut bytes = fs::read(&path).unwrap();
     bytes[17] ^= 4;

@@ -1,9 +1,9 @@
 //! A folder with something in it, and how to look at it.
-#![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -13,26 +13,26 @@ use wfhost_workflow::run::{Event, Record, RunSummary};
 use wfhost_workflow::{Digest, Revision, RunId};
 
 /// Everything that a store has.
-pub type Contents = BTreeMap<RunId, (RunSummary, Vec<Record>)>;
+pub(crate) type Contents = BTreeMap<RunId, (RunSummary, Vec<Record>)>;
 
 /// The run of the sample that refers to a content.
-pub const RUN_WITH_LARGE_VALUE: u64 = 77;
+pub(crate) const RUN_WITH_LARGE_VALUE: u64 = 77;
 
 /// The content that it refers to.
-pub fn large_value() -> Digest {
+pub(crate) fn large_value() -> Digest {
     Digest::of(json_of(10_000, 3).as_str().as_bytes())
 }
 
 /// Options that give up on a hanging sled soon.
-pub fn quick(durability: Durability) -> OpenOptions {
+pub(crate) fn quick(durability: Durability) -> OpenOptions {
     OpenOptions { durability, command: "the test".to_owned(), open_max: Duration::from_secs(20) }
 }
 
-pub fn open(path: &Path, durability: Durability) -> DataFolder {
+pub(crate) fn open(path: &Path, durability: Durability) -> DataFolder {
     DataFolder::open(path, &quick(durability)).unwrap()
 }
 
-pub fn contents(store: &dyn Store) -> Contents {
+pub(crate) fn contents(store: &dyn Store) -> Contents {
     store
         .summaries(None, usize::MAX)
         .unwrap()
@@ -47,7 +47,7 @@ pub fn contents(store: &dyn Store) -> Contents {
 }
 
 /// A closed data folder of some 60 runs over several segments, and what it holds.
-pub fn sample_folder(durability: Durability) -> (TempDir, Contents) {
+pub(crate) fn sample_folder(durability: Durability) -> (TempDir, Contents) {
     let folder = tempfile::tempdir().unwrap();
     let data = open(folder.path(), durability);
     for revision in 1..=30 {
@@ -60,11 +60,15 @@ pub fn sample_folder(durability: Durability) -> (TempDir, Contents) {
     let large = vec![Event::Succeeded { output: json_of(10_000, 3) }];
     data.store.commit(&[commit_with(run(RUN_WITH_LARGE_VALUE), 1, large)]).unwrap();
     data.store.remove(run(13)).unwrap();
+    drop(data);
+    // Opened again, so that sled has a snapshot of its own.
+    let data = open(folder.path(), durability);
+    data.store.commit(&[commit(run(78), 1)]).unwrap();
     let held = contents(&*data.store);
     (folder, held)
 }
 
-pub fn copy_folder(from: &Path, to: &Path) {
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -78,7 +82,7 @@ pub fn copy_folder(from: &Path, to: &Path) {
 }
 
 /// The files below `folder`, with their bytes.
-pub fn files_of(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn files_of(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     let Ok(entries) = fs::read_dir(folder) else {
         return files;
@@ -91,4 +95,18 @@ pub fn files_of(folder: &Path) -> BTreeMap<String, Vec<u8>> {
         }
     }
     files
+}
+
+const CHILD: &str = "WFHOST_CHECKPOINT_TEST_FOLDER";
+
+/// The folder that the parent has passed, in a test that runs itself again as a child.
+pub(crate) fn child_of() -> Option<PathBuf> {
+    std::env::var_os(CHILD).map(PathBuf::from)
+}
+
+/// The command that runs `test` again as a child, with `folder`.
+pub(crate) fn again(test: &str, folder: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(CHILD, folder);
+    command
 }
