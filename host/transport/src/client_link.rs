@@ -94,7 +94,9 @@ impl ClientLink {
             Ok(()) => Ok(self.request_id),
             Err(SendError::Gone | SendError::Full) => Err(Error::Disconnected),
             Err(SendError::Message(error)) => Err(Error::Request(error)),
-            Err(SendError::System(source)) => Err(Error::System { doing: "send the request", source }),
+            Err(SendError::System(source)) => {
+                Err(Error::System { doing: "send the request", source })
+            }
         }
     }
 }
@@ -134,4 +136,3 @@ fn connect(hub: &Hub, data: &Path) -> Result<Connection, Error> {
     let (dealer, loss) = Dealer::connect_once(hub, &Endpoint::ipc(path), BOUNDS)?;
     Ok(Connection { dealer, loss })
 }
-

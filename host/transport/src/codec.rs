@@ -151,11 +151,7 @@ pub fn decode_answer(frame: &[u8]) -> (Option<u64>, Result<Answer, DecodeError>)
     (client_id(frame), decode_client(frame))
 }
 
-fn encode_client<M: Framed>(
-    id: u64,
-    message: &M,
-    frame: &mut Vec<u8>,
-) -> Result<(), EncodeError> {
+fn encode_client<M: Framed>(id: u64, message: &M, frame: &mut Vec<u8>) -> Result<(), EncodeError> {
     let kind = message.kind();
     frame.clear();
     frame.extend_from_slice(&[LAYOUT, kind as u8]);

@@ -70,7 +70,8 @@ fn fits(socket: &Path) -> bool {
 
 fn elsewhere(folder: &Path) -> Result<PathBuf, Error> {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let parents = runtime.into_iter().filter(|path| path.is_absolute()).chain([PathBuf::from("/tmp")]);
+    let parents =
+        runtime.into_iter().filter(|path| path.is_absolute()).chain([PathBuf::from("/tmp")]);
     let user = rustix::process::getuid().as_raw();
     let name = &Digest::of(folder.as_os_str().as_encoded_bytes()).hex()[..16];
     let mut failed = None;

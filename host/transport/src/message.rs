@@ -3,10 +3,7 @@
 //! MessagePack with named fields behind a protocol byte; every size is bounded before decoding.
 
 use serde::{Deserialize, Serialize};
-use wfhost_workflow::{
-    AttemptId, Digest, DirGrant, Failure, Json, Limits, Name,
-    run::KvWrite,
-};
+use wfhost_workflow::{AttemptId, Digest, DirGrant, Failure, Json, Limits, Name, run::KvWrite};
 
 /// Rises with every change that an older peer could not read.
 pub const PROTOCOL: u16 = 1;

@@ -127,7 +127,8 @@ impl ServerLink {
             return Ok(());
         }
         if self.bell.before_wait() {
-            let sockets = self.workers.iter().chain(&self.clients).map(|router| router as &dyn Wait);
+            let sockets =
+                self.workers.iter().chain(&self.clients).map(|router| router as &dyn Wait);
             let rung = wait(sockets, Some(self.bell.descriptor()), timeout);
             self.bell.after_wait(matches!(rung, Ok(true)));
             rung?;
@@ -174,7 +175,11 @@ impl ServerLink {
         Ok(())
     }
 
-    fn drain_workers(&mut self, position: usize, events: &mut Vec<ServerEvent>) -> Result<(), Error> {
+    fn drain_workers(
+        &mut self,
+        position: usize,
+        events: &mut Vec<ServerEvent>,
+    ) -> Result<(), Error> {
         let mut bytes = 0;
         for _ in 0..EVENTS_PER_SOCKET_MAX {
             let Some((peer, frame)) = self.workers[position].receive()? else { break };
@@ -183,8 +188,7 @@ impl ServerLink {
             if !self.bad.is_empty() && self.bad.get(&worker) == Some(&BAD_FRAMES_MAX) {
                 continue;
             }
-            let message =
-                if frame.alone { codec::decode(&frame) } else { Err(DecodeError::Parts) };
+            let message = if frame.alone { codec::decode(&frame) } else { Err(DecodeError::Parts) };
             events.push(match message {
                 Ok(message) => ServerEvent::Worker(worker, message),
                 Err(error) => ServerEvent::BadWorkerMessage(worker, self.note_bad(worker, error)),

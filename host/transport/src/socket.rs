@@ -135,8 +135,12 @@ pub(crate) struct Router {
 impl Router {
     pub(crate) fn bind(hub: &Hub, endpoint: &Endpoint, bounds: Bounds) -> Result<Self, Error> {
         let socket = make(hub, zmq::ROUTER, bounds)?;
-        let bound = socket.set_router_mandatory(true).and_then(|()| socket.bind(&endpoint.to_string()));
-        bound.map_err(|source| Error::Bind { endpoint: endpoint.to_string(), source: source.into() })?;
+        let bound =
+            socket.set_router_mandatory(true).and_then(|()| socket.bind(&endpoint.to_string()));
+        bound.map_err(|source| Error::Bind {
+            endpoint: endpoint.to_string(),
+            source: source.into(),
+        })?;
         Ok(Self { socket })
     }
 
@@ -299,6 +303,8 @@ pub(crate) fn wait<'a>(
     match zmq::poll(&mut items, timeout_ms) {
         Ok(_) => Ok(descriptor.is_some() && items.first().is_some_and(zmq::PollItem::is_readable)),
         Err(zmq::Error::EINTR) => Ok(false),
-        Err(source) => Err(Error::System { doing: "wait for messages", source: io::Error::from(source) }),
+        Err(source) => {
+            Err(Error::System { doing: "wait for messages", source: io::Error::from(source) })
+        }
     }
 }

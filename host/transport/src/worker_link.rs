@@ -93,8 +93,7 @@ impl WorkerLink {
     fn drain(&mut self, events: &mut Vec<WorkerEvent>) -> Result<(), Error> {
         for _ in 0..EVENTS_MAX {
             let Some(frame) = self.dealer.receive()? else { break };
-            let message =
-                if frame.alone { codec::decode(&frame) } else { Err(DecodeError::Parts) };
+            let message = if frame.alone { codec::decode(&frame) } else { Err(DecodeError::Parts) };
             events.push(match message {
                 Ok(message) => WorkerEvent::Message(message),
                 Err(error) => WorkerEvent::BadMessage(error),

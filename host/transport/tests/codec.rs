@@ -1,5 +1,7 @@
 //! Frames: what goes in comes out, and no bytes do harm.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -55,9 +57,14 @@ fn kv() -> impl Strategy<Value = Vec<KvWrite>> {
 
 fn failure() -> impl Strategy<Value = Failure> {
     let kind = proptest::sample::select(&FailureKind::ALL[..]);
-    (kind, ".{0,20}", ".{0,80}", option::of(any::<u64>())).prop_map(|(kind, code, message, after)| {
-        Failure { kind, code, message, retry_after: after.map(DurationMs) }
-    })
+    (kind, ".{0,20}", ".{0,80}", option::of(any::<u64>())).prop_map(
+        |(kind, code, message, after)| Failure {
+            kind,
+            code,
+            message,
+            retry_after: after.map(DurationMs),
+        },
+    )
 }
 
 fn log_line() -> impl Strategy<Value = LogLine> {
@@ -84,8 +91,7 @@ fn from_worker() -> impl Strategy<Value = FromWorker> {
             |(protocol, name, slots, running)| FromWorker::Hello { protocol, name, slots, running }
         ),
         Just(FromWorker::Heartbeat),
-        (attempt(), outcome)
-            .prop_map(|(attempt, outcome)| FromWorker::Ended { attempt, outcome }),
+        (attempt(), outcome).prop_map(|(attempt, outcome)| FromWorker::Ended { attempt, outcome }),
         (attempt(), vec(log_line(), 0..4))
             .prop_map(|(attempt, lines)| FromWorker::Log { attempt, lines }),
         (attempt(), progress)
@@ -133,10 +139,8 @@ fn dispatch() -> impl Strategy<Value = Dispatch> {
 
 fn to_worker() -> impl Strategy<Value = ToWorker> {
     prop_oneof![
-        (any::<u16>(), any::<u64>()).prop_map(|(protocol, heartbeat_ms)| ToWorker::Welcome {
-            protocol,
-            heartbeat_ms
-        }),
+        (any::<u16>(), any::<u64>())
+            .prop_map(|(protocol, heartbeat_ms)| ToWorker::Welcome { protocol, heartbeat_ms }),
         ".{0,80}".prop_map(|reason| ToWorker::Refused { reason }),
         dispatch().prop_map(|dispatch| ToWorker::Dispatch(Box::new(dispatch))),
         attempt().prop_map(|attempt| ToWorker::Cancel { attempt }),
@@ -282,9 +286,18 @@ fn many_small_values_are_refused() {
 
 #[test]
 fn a_promise_of_four_billion_values_is_refused() {
-    assert_eq!(shape(decode(&raw(Kind::Log, &[0xdd, 0xff, 0xff, 0xff, 0xff]))), "ends within a value");
-    assert_eq!(shape(decode(&raw(Kind::Log, &[0xdf, 0xff, 0xff, 0xff, 0xff]))), "ends within a value");
-    assert_eq!(shape(decode(&raw(Kind::Log, &[0xdb, 0xff, 0xff, 0xff, 0xff, 0x41]))), "ends within a value");
+    assert_eq!(
+        shape(decode(&raw(Kind::Log, &[0xdd, 0xff, 0xff, 0xff, 0xff]))),
+        "ends within a value"
+    );
+    assert_eq!(
+        shape(decode(&raw(Kind::Log, &[0xdf, 0xff, 0xff, 0xff, 0xff]))),
+        "ends within a value"
+    );
+    assert_eq!(
+        shape(decode(&raw(Kind::Log, &[0xdb, 0xff, 0xff, 0xff, 0xff, 0x41]))),
+        "ends within a value"
+    );
 }
 
 #[test]

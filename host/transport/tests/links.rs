@@ -1,5 +1,7 @@
 //! Conversations between real links, over `inproc` and `ipc`.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -128,22 +130,18 @@ fn ten_thousand_messages_arrive_in_order() {
     let hub = Hub::new();
     let endpoint = Endpoint::inproc("many");
     let mut server = bind(&hub, &endpoint);
-    let sender = std::thread::spawn({
-        let hub = hub.clone();
-        let endpoint = endpoint.clone();
-        move || {
-            let (mut worker, _) = WorkerLink::connect(&hub, &endpoint).unwrap();
-            let mut events = Vec::new();
-            for offset in 0..10_000 {
-                let fetch = FromWorker::Fetch { digest: Digest::of(b"x"), offset, len: 1 };
-                while let Err(error) = worker.send(&fetch) {
-                    assert!(matches!(error, SendError::Full), "{error}");
-                    worker.poll(Some(Duration::from_millis(1)), &mut events).unwrap();
-                }
+    let sender = std::thread::spawn(move || {
+        let (mut worker, _) = WorkerLink::connect(&hub, &endpoint).unwrap();
+        let mut events = Vec::new();
+        for offset in 0..10_000 {
+            let fetch = FromWorker::Fetch { digest: Digest::of(b"x"), offset, len: 1 };
+            while let Err(error) = worker.send(&fetch) {
+                assert!(matches!(error, SendError::Full), "{error}");
+                worker.poll(Some(Duration::from_millis(1)), &mut events).unwrap();
             }
-            // The link stays until the server has read everything.
-            messages(&mut worker, 1)
         }
+        // The link stays until the server has read everything.
+        messages(&mut worker, 1)
     });
     let mut expected = 0;
     let mut from = None;
@@ -314,7 +312,9 @@ fn a_message_of_several_frames_is_bad_and_leaves_nothing_behind() {
     let socket = stranger(folder.path(), &[b"a", b"b", b"c"], None);
     let reported = events(&mut server, 1);
     assert!(matches!(reported[..], [ServerEvent::BadWorkerMessage(_, DecodeError::Parts)]));
-    socket.send(&[1, 2, 0xa9, b'h', b'e', b'a', b'r', b't', b'b', b'e', b'a', b't'][..], 0).unwrap();
+    socket
+        .send(&[1, 2, 0xa9, b'h', b'e', b'a', b'r', b't', b'b', b'e', b'a', b't'][..], 0)
+        .unwrap();
     let next = events(&mut server, 1);
     assert!(matches!(next[..], [ServerEvent::Worker(_, FromWorker::Heartbeat)]), "{next:?}");
 }

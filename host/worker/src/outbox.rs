@@ -70,8 +70,11 @@ fn instead_of(message: FromWorker, error: &SendError) -> Option<FromWorker> {
             let failure = Failure::new(FailureKind::Limit, "output-bytes", message);
             Some(FromWorker::Ended { attempt, outcome: Outcome::Failed(failure) })
         }
-        FromWorker::Ended { attempt, outcome: Outcome::Failed(failure) } if !failure.message.is_empty() => {
-            let failure = Failure { message: String::new(), code: "failure-too-large".to_owned(), ..failure };
+        FromWorker::Ended { attempt, outcome: Outcome::Failed(failure) }
+            if !failure.message.is_empty() =>
+        {
+            let failure =
+                Failure { message: String::new(), code: "failure-too-large".to_owned(), ..failure };
             Some(FromWorker::Ended { attempt, outcome: Outcome::Failed(failure) })
         }
         FromWorker::Ended { .. }

@@ -96,7 +96,7 @@ fn invocation(job: Job) -> Invocation {
 /// What another attempt, perhaps elsewhere, may cure is the host's; the rest is for good.
 fn failure(error: &Error) -> Failure {
     let kind = match error {
-        Error::Engine(_) | Error::Thread(_) | Error::Digest { .. } | Error::CompilerPanic { .. } => {
+        Error::Engine(_) | Error::Thread(_) | Error::Digest { .. } | Error::CompilerPanic => {
             FailureKind::Host
         }
         Error::TooLarge { .. }

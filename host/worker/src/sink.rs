@@ -55,8 +55,8 @@ impl AttemptSink {
         }
         let mut waiting = self.waiting();
         let bytes = message.len() + if fields.is_empty() { 0 } else { of_fields };
-        let full = waiting.bytes + bytes > WAITING_BYTES_MAX
-            || waiting.lines.len() >= WAITING_LINES_MAX;
+        let full =
+            waiting.bytes + bytes > WAITING_BYTES_MAX || waiting.lines.len() >= WAITING_LINES_MAX;
         if full {
             waiting.dropped += 1;
         } else {
@@ -82,7 +82,12 @@ impl AttemptSink {
             let lines = waiting.dropped;
             let message = format!("{lines} log lines were dropped here: too many at once");
             let at_ms = clock::unix_ms();
-            waiting.lines.push(LogLine { at_ms, level: LogLevel::Warn, message, fields: Vec::new() });
+            waiting.lines.push(LogLine {
+                at_ms,
+                level: LogLevel::Warn,
+                message,
+                fields: Vec::new(),
+            });
         }
         (waiting.lines, waiting.progress)
     }

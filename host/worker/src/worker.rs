@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use tokio::task::AbortHandle;
@@ -170,12 +170,17 @@ impl Worker {
     fn next_at(&self) -> Option<Instant> {
         let retry_at = (!self.outbox.is_empty()).then(|| clock::now() + RETRY_EVERY);
         let heartbeat_at = self.heartbeat.as_ref().map(|heartbeat| heartbeat.next_at);
-        [self.flush_at, heartbeat_at, retry_at, self.fetches.expires_at()].into_iter().flatten().min()
+        [self.flush_at, heartbeat_at, retry_at, self.fetches.expires_at()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn told(&mut self, message: ToWorker, now: Instant) {
         match message {
-            ToWorker::Welcome { protocol, heartbeat_ms } => self.welcome(protocol, heartbeat_ms, now),
+            ToWorker::Welcome { protocol, heartbeat_ms } => {
+                self.welcome(protocol, heartbeat_ms, now)
+            }
             ToWorker::Refused { reason } => self.ending = Some(Ending::Refused(reason)),
             ToWorker::Dispatch(dispatch) => self.dispatched(dispatch),
             ToWorker::Cancel { attempt } => {

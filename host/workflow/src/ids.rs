@@ -208,11 +208,11 @@ impl Digest {
     /// The 64 hexadecimal digits without the prefix: a safe file name.
     #[must_use]
     pub fn hex(&self) -> String {
-        use fmt::Write as _;
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut text = String::with_capacity(64);
         for byte in self.0 {
-            // Writing to a String cannot fail.
-            let _ignored = write!(text, "{byte:02x}");
+            text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            text.push(char::from(DIGITS[usize::from(byte & 0x0f)]));
         }
         text
     }

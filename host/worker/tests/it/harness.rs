@@ -10,52 +10,54 @@ use wfhost_transport::message::{
 };
 use wfhost_transport::{Endpoint, Hub, ServerEvent, ServerLink, ServerOptions, WorkerLink};
 use wfhost_worker::{
-    Completion, ContentSource, Ending, FnExecutor, Job, Options, Worker, WorkerHandle,
+    Completion, ContentSource, Ending, Executor, FnExecutor, Job, Options, Worker, WorkerHandle,
 };
 use wfhost_workflow::{
     Attempt, AttemptId, Digest, Failure, FailureKind, Json, Limits, RunId, StepId, TaskId, WorkerId,
 };
 
 /// Far above what a loaded machine needs; a passing test never waits for it.
-pub const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
-pub const HEARTBEAT_MS: u64 = 20;
+pub(crate) const HEARTBEAT_MS: u64 = 20;
 
 #[expect(clippy::disallowed_methods, reason = "a test's own limit")]
-pub fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-pub struct World {
+pub(crate) struct World {
     /// Ended first: the worker leaves before its runtime does.
-    pub worker: Option<WorkerHandle>,
-    pub server: ServerLink,
-    pub id: WorkerId,
+    pub(crate) worker: Option<WorkerHandle>,
+    pub(crate) server: ServerLink,
+    pub(crate) id: WorkerId,
     /// What the coordinator has.
-    pub contents: HashMap<Digest, Vec<u8>>,
+    pub(crate) contents: HashMap<Digest, Vec<u8>>,
     /// Every part that was asked for.
-    pub fetched: Vec<(Digest, u64, u32)>,
-    pub heartbeats: u32,
+    pub(crate) fetched: Vec<(Digest, u64, u32)>,
+    pub(crate) heartbeats: u32,
     events: Vec<ServerEvent>,
     _runtime: Runtime,
     _folder: tempfile::TempDir,
 }
 
-pub struct Setting {
-    pub slots: u32,
-    pub over_ipc: bool,
-    pub content: Option<Arc<dyn ContentSource>>,
+pub(crate) struct Setting {
+    pub(crate) slots: u32,
+    pub(crate) over_ipc: bool,
+    pub(crate) content: Option<Arc<dyn ContentSource>>,
+    pub(crate) executor: Arc<dyn Executor>,
 }
 
 impl Default for Setting {
     fn default() -> Self {
-        Self { slots: 4, over_ipc: false, content: None }
+        let executor = Arc::new(FnExecutor(execute));
+        Self { slots: 4, over_ipc: false, content: None, executor }
     }
 }
 
 /// Contents "on this machine".
 #[derive(Default)]
-pub struct Local(pub Mutex<HashMap<Digest, Vec<u8>>>);
+pub(crate) struct Local(pub(crate) Mutex<HashMap<Digest, Vec<u8>>>);
 
 impl ContentSource for Local {
     fn read(&self, digest: &Digest) -> std::io::Result<Option<Vec<u8>>> {
@@ -64,7 +66,7 @@ impl ContentSource for Local {
 }
 
 impl World {
-    pub fn new(setting: Setting) -> Self {
+    pub(crate) fn new(setting: Setting) -> Self {
         let mut world = Self::unwelcomed(setting);
         let welcome = ToWorker::Welcome { protocol: PROTOCOL, heartbeat_ms: HEARTBEAT_MS };
         world.tell(&welcome);
@@ -72,7 +74,7 @@ impl World {
     }
 
     /// Has had the hello and not answered it.
-    pub fn unwelcomed(setting: Setting) -> Self {
+    pub(crate) fn unwelcomed(setting: Setting) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let endpoint = if setting.over_ipc {
             Endpoint::ipc(folder.path().join("w.sock"))
@@ -92,7 +94,7 @@ impl World {
         let options = Options {
             name: "tested".to_owned(),
             slots: setting.slots,
-            executor: Arc::new(FnExecutor(execute)),
+            executor: setting.executor,
             content: setting.content,
             runtime: runtime.handle().clone(),
         };
@@ -118,17 +120,17 @@ impl World {
         world
     }
 
-    pub fn tell(&mut self, message: &ToWorker) {
+    pub(crate) fn tell(&mut self, message: &ToWorker) {
         self.server.send_worker(self.id, message).unwrap();
     }
 
-    pub fn dispatch(&mut self, number: u32, function: &str, input: &str) -> AttemptId {
+    pub(crate) fn dispatch(&mut self, number: u32, function: &str, input: &str) -> AttemptId {
         self.dispatch_with(number, function, |dispatch| {
             dispatch.input = Payload::Inline(Json::parse(input).unwrap());
         })
     }
 
-    pub fn dispatch_with(
+    pub(crate) fn dispatch_with(
         &mut self,
         number: u32,
         function: &str,
@@ -155,7 +157,7 @@ impl World {
     }
 
     /// What the worker says next, heartbeats and fetches aside: these are counted and answered.
-    pub fn next(&mut self) -> FromWorker {
+    pub(crate) fn next(&mut self) -> FromWorker {
         let deadline = now() + LIMIT;
         loop {
             while !self.events.is_empty() {
@@ -191,7 +193,7 @@ impl World {
     }
 
     /// The end of this attempt, which is what the worker says next.
-    pub fn end_of(&mut self, attempt: AttemptId) -> Outcome {
+    pub(crate) fn end_of(&mut self, attempt: AttemptId) -> Outcome {
         match self.next() {
             FromWorker::Ended { attempt: of, outcome } if of == attempt => outcome,
             other => panic!("{other:?}"),
@@ -199,7 +201,7 @@ impl World {
     }
 
     /// As [`Self::end_of`], for one that fails.
-    pub fn failure_of(&mut self, attempt: AttemptId) -> Failure {
+    pub(crate) fn failure_of(&mut self, attempt: AttemptId) -> Failure {
         match self.end_of(attempt) {
             Outcome::Failed(failure) => failure,
             other @ Outcome::Succeeded { .. } => panic!("{other:?}"),
@@ -207,7 +209,7 @@ impl World {
     }
 
     /// An attempt that runs until it is told otherwise, and has begun.
-    pub fn waiting(&mut self, number: u32) -> AttemptId {
+    pub(crate) fn waiting(&mut self, number: u32) -> AttemptId {
         let attempt = self.dispatch(number, "wait", "null");
         match self.next() {
             FromWorker::Log { attempt: of, lines } if of == attempt => {
@@ -218,12 +220,12 @@ impl World {
         attempt
     }
 
-    pub fn join(&mut self) -> Ending {
+    pub(crate) fn join(&mut self) -> Ending {
         self.worker.take().unwrap().join(LIMIT).unwrap()
     }
 }
 
-pub fn attempt(number: u32) -> AttemptId {
+pub(crate) fn attempt(number: u32) -> AttemptId {
     AttemptId {
         run: RunId::from_bytes([7; 16]),
         task: TaskId::item(StepId(1), number),
@@ -231,7 +233,7 @@ pub fn attempt(number: u32) -> AttemptId {
     }
 }
 
-pub fn succeeded(output: &str) -> Outcome {
+pub(crate) fn succeeded(output: &str) -> Outcome {
     Outcome::Succeeded { output: Json::parse(output).unwrap(), kv: Vec::new() }
 }
 

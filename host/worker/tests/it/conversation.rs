@@ -1,14 +1,13 @@
 //! What a worker says to its coordinator, in every situation.
 
-mod harness;
-
 use std::sync::Arc;
 
-use harness::{LIMIT, Local, Setting, World, now, succeeded};
 use wfhost_transport::codec::CHUNK_BYTES;
 use wfhost_transport::message::{CANCELLED, FromWorker, LogLevel, PROTOCOL, Payload, ToWorker};
 use wfhost_worker::Ending;
 use wfhost_workflow::{Digest, FailureKind, Limits};
+
+use crate::harness::{LIMIT, Local, Setting, World, now, succeeded};
 
 fn both() -> [Setting; 2] {
     [Setting::default(), Setting { over_ipc: true, ..Setting::default() }]
@@ -242,7 +241,10 @@ fn a_flood_of_log_lines_is_bounded_and_counted() {
             FromWorker::Log { lines, .. } => {
                 assert!(lines.len() <= 2001, "{}", lines.len());
                 for line in lines {
-                    match line.message.strip_suffix(" log lines were dropped here: too many at once") {
+                    match line
+                        .message
+                        .strip_suffix(" log lines were dropped here: too many at once")
+                    {
                         Some(count) => dropped += count.parse::<u64>().unwrap(),
                         None => kept += 1,
                     }

@@ -1,0 +1,7 @@
+//! A worker as its coordinator sees it.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+
+mod conversation;
+mod harness;
+mod sandboxes;
