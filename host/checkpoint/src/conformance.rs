@@ -85,6 +85,7 @@ fn assert_stored(subject: &mut dyn Subject, run: RunId, commits: &[Commit]) {
         let last = commits.last().expect("there are commits");
         let records: Vec<_> = commits.iter().map(|commit| commit.record.clone()).collect();
         let summary = store.summary(run).expect("readable").expect("there is a summary");
+        assert!(store.knows(run).expect("readable"), "{round}");
         assert_eq!(summary, last.summary, "{round}");
         let journal = store.journal(run, Revision(0), usize::MAX).expect("readable");
         assert_eq!(journal, records, "{round}");
@@ -96,6 +97,7 @@ fn assert_stored(subject: &mut dyn Subject, run: RunId, commits: &[Commit]) {
 fn empty(subject: &mut dyn Subject) {
     for _ in 0..2 {
         let store = subject.store();
+        assert!(!store.knows(run(1)).expect("readable"));
         assert_eq!(store.summary(run(1)).expect("readable"), None);
         assert_eq!(store.load(run(1)).expect("readable"), None);
         assert!(store.summaries(None, 10).expect("readable").is_empty());

@@ -19,6 +19,7 @@ use wfhost_workflow::{Digest, Revision, RunId};
 pub(crate) use meta::{Meta, PointedSnapshot, entry_hash};
 pub(crate) use read::Assembly;
 
+use crate::key::Key;
 use crate::lock::FolderLock;
 use crate::mark::Mark;
 use crate::snapshots::Snapshots;
@@ -155,6 +156,11 @@ impl<T: Table> Store for Journal<T> {
         let mut writer = self.writing()?;
         let plan = self.plan(&writer, commits)?;
         self.carry_out(&mut writer, plan, commits)
+    }
+
+    fn knows(&self, run: RunId) -> Result<bool, Error> {
+        self.usable()?;
+        Ok(self.table.get(&Key::Summary(run).bytes())?.is_some())
     }
 
     fn summary(&self, run: RunId) -> Result<Option<RunSummary>, Error> {

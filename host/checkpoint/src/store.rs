@@ -29,6 +29,13 @@ pub trait Store: Send + Sync {
     /// does); in both cases nothing was written.
     fn commit(&self, commits: &[Commit]) -> Result<(), Error>;
 
+    /// Whether anything of `run` was stored, acknowledged or not. Unlike every other reader it
+    /// never waits for a commit that is on its way.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn knows(&self, run: RunId) -> Result<bool, Error>;
+
     /// The summary of `run`, if there is such a run.
     ///
     /// # Errors

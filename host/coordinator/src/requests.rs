@@ -170,7 +170,7 @@ impl EventLoop {
         if self.runs.contains(start.run) {
             return Ok(Known::Stored);
         }
-        if self.parts.store.summary(start.run).map_err(store_failed)?.is_some() {
+        if self.parts.store.knows(start.run).map_err(store_failed)? {
             return Ok(Known::Stored);
         }
         if let Some(schema) = &definition.input {

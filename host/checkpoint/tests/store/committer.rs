@@ -123,6 +123,10 @@ impl Store for Failing {
         self.inner.commit(commits)
     }
 
+    fn knows(&self, run: RunId) -> Result<bool, Error> {
+        self.inner.knows(run)
+    }
+
     fn summary(&self, run: RunId) -> Result<Option<RunSummary>, Error> {
         self.inner.summary(run)
     }

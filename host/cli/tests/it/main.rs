@@ -1,6 +1,7 @@
 //! The command as its users meet it: the built binary, its output and its exit codes.
 
 mod checking;
+mod crash;
 mod help;
 mod held;
 mod interrupting;

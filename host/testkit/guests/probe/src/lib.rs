@@ -1,5 +1,7 @@
 //! Uses everything that the SDK has, so that a test sees it arrive at the host.
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -116,4 +118,19 @@ fn mistake(_input: ()) -> Result<Option<String>> {
     kv::get("count")
 }
 
-export!(told, fail, write_log, report, store, store_bytes, mistake);
+#[derive(Deserialize, JsonSchema)]
+struct Line {
+    file: String,
+    number: u64,
+}
+
+/// Appends its step, index and attempt to a file, and gives back what depends on the number.
+#[step]
+fn append(input: Line, context: &Context) -> Result<u64> {
+    let mut file = OpenOptions::new().create(true).append(true).open(input.file)?;
+    let index = context.index.map_or_else(String::new, |index| index.to_string());
+    file.write_all(format!("{}[{index}] {}\n", context.step, context.attempt).as_bytes())?;
+    Ok(input.number.wrapping_mul(0x9e37_79b9).rotate_left(7) % 1_000_003)
+}
+
+export!(told, fail, write_log, report, store, store_bytes, mistake, append);

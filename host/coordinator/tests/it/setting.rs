@@ -1,0 +1,212 @@
+//! A coordinator to talk to, and a worker whose every word is the test's.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use wfhost_checkpoint::{Content, Store, memory};
+use wfhost_coordinator::{Coordinator, CoordinatorHandle, CoordinatorOptions};
+use wfhost_transport::client::{Answer, Request, RunView, Start};
+use wfhost_transport::message::{Dispatch, FromWorker, Outcome, PROTOCOL, ToWorker};
+use wfhost_transport::{Endpoint, Hub, ServerLink, ServerOptions, WorkerEvent, WorkerLink};
+use wfhost_workflow::run::RunStatus;
+use wfhost_workflow::{AttemptId, Digest, Json, Limits, PinnedPlugin, RunId, TimestampMs};
+
+/// Nothing here takes this long unless it hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) struct Setting {
+    pub(crate) coordinator: CoordinatorHandle,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) content: Content,
+    hub: Hub,
+    folder: tempfile::TempDir,
+}
+
+fn workers() -> Endpoint {
+    Endpoint::inproc("workers")
+}
+
+impl Setting {
+    pub(crate) fn new() -> Self {
+        let content = Content::memory();
+        Self::around(memory(content.clone()), content)
+    }
+
+    pub(crate) fn around(store: Arc<dyn Store>, content: Content) -> Self {
+        let hub = Hub::new();
+        let folder = tempfile::tempdir().unwrap();
+        let options = ServerOptions { hub: hub.clone(), workers: vec![workers()], control: None };
+        let (link, waker) = ServerLink::bind(&options).unwrap();
+        let coordinator = Coordinator::start(CoordinatorOptions {
+            store: Arc::clone(&store),
+            content: content.clone(),
+            logs: folder.path().join("logs"),
+            link,
+            waker,
+            seed: 7,
+        })
+        .unwrap();
+        Self { coordinator, store, content, hub, folder }
+    }
+
+    /// Another life of the coordinator, with what is durable.
+    pub(crate) fn restart(self) -> Self {
+        assert!(self.coordinator.stop(PATIENCE));
+        drop(self.folder);
+        Self::around(self.store, self.content)
+    }
+
+    pub(crate) fn worker(&self, slots: u32) -> ScriptedWorker {
+        let (link, _waker) = WorkerLink::connect(&self.hub, &workers()).unwrap();
+        let mut worker = ScriptedWorker { link, seen: Vec::new() };
+        worker.hello(PROTOCOL, slots);
+        match worker.next("a welcome", |message| matches!(message, ToWorker::Welcome { .. })) {
+            ToWorker::Welcome { protocol, .. } => assert_eq!(protocol, PROTOCOL),
+            other => panic!("{other:?}"),
+        }
+        worker
+    }
+
+    pub(crate) fn stranger(&self) -> ScriptedWorker {
+        let (link, _waker) = WorkerLink::connect(&self.hub, &workers()).unwrap();
+        ScriptedWorker { link, seen: Vec::new() }
+    }
+
+    pub(crate) fn ask(&self, request: Request) -> Answer {
+        self.coordinator.request(request)
+    }
+
+    pub(crate) fn start_of(&self, number: u128, steps: &str, input: &str) -> Start {
+        let text = format!("workflow: w\nversion: 1\nplugins: {{ p: ./p.wasm }}\n{steps}");
+        Start {
+            run: RunId::new(TimestampMs(1_700_000_000_000), number),
+            definition: self.content.put(text.as_bytes()).unwrap(),
+            input: Json::parse(input).unwrap(),
+            plugins: vec![PinnedPlugin {
+                alias: "p".into(),
+                digest: self.component(),
+                dirs: Vec::new(),
+                limits: Limits::default(),
+            }],
+        }
+    }
+
+    pub(crate) fn component(&self) -> Digest {
+        self.content.put(b"a component").unwrap()
+    }
+
+    pub(crate) fn start(&self, number: u128, steps: &str, input: &str) -> RunId {
+        let start = self.start_of(number, steps, input);
+        let run = start.run;
+        assert_eq!(self.ask(Request::Start(Box::new(start))), Answer::Done);
+        run
+    }
+
+    pub(crate) fn ended(&self, run: RunId) -> (RunStatus, Option<String>, Option<String>) {
+        match self.ask(Request::Await { run, wait_ms: PATIENCE.as_millis() as u64 }) {
+            Answer::Ended { status, output, error } => {
+                (status, output.map(|output| output.to_string()), error)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn view(&self, run: RunId) -> RunView {
+        match self.ask(Request::Show { run }) {
+            Answer::Run(view) => *view,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Follows the run's view until it is as wanted.
+    pub(crate) fn view_when(&self, run: RunId, wanted: impl Fn(&RunView) -> bool) -> RunView {
+        let (started, mut seen) = (Instant::now(), 0);
+        loop {
+            assert!(started.elapsed() < PATIENCE, "the view never becomes as wanted");
+            match self.ask(Request::Watch { run, seen, wait_ms: 1000 }) {
+                Answer::Run(view) if wanted(&view) => return *view,
+                Answer::Run(view) => seen = view.tick,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    pub(crate) fn events(&self, run: RunId) -> Vec<String> {
+        match self.ask(Request::Events { run, after: Default::default(), limit: 500 }) {
+            Answer::Events { events, next: None } => {
+                events.into_iter().map(|event| event.event).collect()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+pub(crate) struct ScriptedWorker {
+    link: WorkerLink,
+    seen: Vec<ToWorker>,
+}
+
+impl ScriptedWorker {
+    pub(crate) fn hello(&mut self, protocol: u16, slots: u32) {
+        let name = "scripted".to_owned();
+        self.say(FromWorker::Hello { protocol, name, slots, running: Vec::new() });
+    }
+
+    pub(crate) fn say(&mut self, message: FromWorker) {
+        self.link.send(&message).unwrap();
+    }
+
+    /// The next message of a kind; others but heartbeats are kept for later.
+    #[track_caller]
+    pub(crate) fn next(&mut self, what: &str, is: impl Fn(&ToWorker) -> bool) -> ToWorker {
+        let started = Instant::now();
+        loop {
+            if let Some(at) = self.seen.iter().position(&is) {
+                return self.seen.remove(at);
+            }
+            assert!(started.elapsed() < PATIENCE, "{what} never came; there is {:?}", self.seen);
+            self.take_in();
+        }
+    }
+
+    fn take_in(&mut self) {
+        let mut events = Vec::new();
+        self.link.poll(Some(Duration::from_millis(100)), &mut events).unwrap();
+        self.say(FromWorker::Heartbeat);
+        for event in events {
+            match event {
+                WorkerEvent::Message(ToWorker::Heartbeat) | WorkerEvent::Woken => {}
+                WorkerEvent::Message(message) => self.seen.push(message),
+                WorkerEvent::BadMessage(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn dispatch(&mut self) -> Dispatch {
+        match self.next("a dispatch", |message| matches!(message, ToWorker::Dispatch(_))) {
+            ToWorker::Dispatch(dispatch) => *dispatch,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn cancel(&mut self) -> AttemptId {
+        match self.next("a cancel", |message| matches!(message, ToWorker::Cancel { .. })) {
+            ToWorker::Cancel { attempt } => attempt,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn succeed(&mut self, attempt: AttemptId, output: &str) {
+        let output = Json::parse(output).unwrap();
+        let outcome = Outcome::Succeeded { output, kv: Vec::new() };
+        self.say(FromWorker::Ended { attempt, outcome });
+    }
+
+    /// Whether anything but heartbeats and answers came since; for what must not happen, after
+    /// something that comes later has happened.
+    pub(crate) fn unread(&self) -> &[ToWorker] {
+        &self.seen
+    }
+}
