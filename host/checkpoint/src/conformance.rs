@@ -188,8 +188,7 @@ fn contradictions(subject: &mut dyn Subject) {
     let mut of_other_revision = commit(run(1), 1);
     of_other_revision.summary.revision = Revision(2);
     let mut snapshot_of_other_revision = commit(run(1), 1);
-    snapshot_of_other_revision.snapshot =
-        Some(Snapshot { revision: Revision(2), bytes: vec![1] });
+    snapshot_of_other_revision.snapshot = Some(Snapshot { revision: Revision(2), bytes: vec![1] });
     for wrong in [of_other_run, of_other_revision, snapshot_of_other_revision] {
         let error = subject.store().commit(&[wrong]).expect_err("a contradiction");
         assert!(matches!(error, Error::Contradiction { .. }), "{error}");
@@ -227,10 +226,14 @@ fn summaries(subject: &mut dyn Subject) {
 }
 
 fn find(subject: &mut dyn Subject) {
-    let ids: Vec<RunId> = ["01ARZ3NDEKTSV4RRFFQ69G5FAV", "01ARZ3NDEKTSV4RRFFQ69G5FAW",
-        "01ARZ4NDEKTSV4RRFFQ69G5FAV", "7ZZZZZZZZZZZZZZZZZZZZZZZZZ"]
-        .map(|id| id.parse().expect("an id"))
-        .into();
+    let ids: Vec<RunId> = [
+        "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+        "01ARZ3NDEKTSV4RRFFQ69G5FAW",
+        "01ARZ4NDEKTSV4RRFFQ69G5FAV",
+        "7ZZZZZZZZZZZZZZZZZZZZZZZZZ",
+    ]
+    .map(|id| id.parse().expect("an id"))
+    .into();
     put(subject, &ids.iter().map(|id| commit(*id, 1)).collect::<Vec<_>>());
     let found = |prefix, limit| subject.store().find(prefix, limit).expect("readable");
     assert_eq!(found("", 9), [ids[3], ids[2], ids[1], ids[0]]);
@@ -271,7 +274,8 @@ fn snapshot(subject: &mut dyn Subject) {
     let mut commits: Vec<_> = (1..=8).map(|revision| commit(run(1), revision)).collect();
     commits[2] = with_snapshot(commits[2].clone(), 10);
     commits[5] = with_snapshot(commits[5].clone(), 100_000);
-    for (chunk, (snapshot, first)) in [(0..4, (2, 3)), (4..5, (2, 3)), (5..6, (5, 6)), (6..8, (5, 6))]
+    for (chunk, (snapshot, first)) in
+        [(0..4, (2, 3)), (4..5, (2, 3)), (5..6, (5, 6)), (6..8, (5, 6))]
     {
         let end = chunk.end;
         put(subject, &commits[chunk]);
@@ -287,8 +291,7 @@ fn snapshot(subject: &mut dyn Subject) {
 }
 
 fn damaged_snapshot(subject: &mut dyn Subject) {
-    let commits =
-        [commit(run(1), 1), with_snapshot(commit(run(1), 2), 5000), commit(run(1), 3)];
+    let commits = [commit(run(1), 1), with_snapshot(commit(run(1), 2), 5000), commit(run(1), 3)];
     put(subject, &commits);
     if !subject.damage_snapshots() {
         return;
@@ -342,8 +345,7 @@ fn references(subject: &mut dyn Subject) {
     }
     subject.store().remove(run(1)).expect("removable");
     let left = subject.store().references().expect("readable");
-    let expected: HashSet<_> =
-        [sample::definition(), Digest::of(large.as_str().as_bytes())].into();
+    let expected: HashSet<_> = [sample::definition(), Digest::of(large.as_str().as_bytes())].into();
     assert_eq!(left, expected);
 }
 

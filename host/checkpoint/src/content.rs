@@ -83,10 +83,9 @@ impl Content {
     pub fn get(&self, digest: &Digest) -> Result<Vec<u8>, Error> {
         match &*self.0 {
             Place::Folder(folder) => folder.get(digest),
-            Place::Memory(map) => lock(map)
-                .get(digest)
-                .map(|bytes| bytes.to_vec())
-                .ok_or(Error::NoContent(*digest)),
+            Place::Memory(map) => {
+                lock(map).get(digest).map(|bytes| bytes.to_vec()).ok_or(Error::NoContent(*digest))
+            }
         }
     }
 

@@ -116,9 +116,9 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Held { pid, .. } => Some(format!(
-                "end process {pid} first, or use another folder with --data"
-            )),
+            Self::Held { pid, .. } => {
+                Some(format!("end process {pid} first, or use another folder with --data"))
+            }
             Self::ReadOnly { .. } => Some(
                 "make the folder writable for this user, or use another one with --data".to_owned(),
             ),

@@ -74,9 +74,9 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
 /// Every entry of a folder; none if there is no folder.
 pub(crate) fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>, Error> {
     match fs::read_dir(folder) {
-        Ok(entries) => entries
-            .collect::<Result<_, _>>()
-            .map_err(|source| Error::io("list", folder, source)),
+        Ok(entries) => {
+            entries.collect::<Result<_, _>>().map_err(|source| Error::io("list", folder, source))
+        }
         Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(source) => Err(Error::io("list", folder, source)),
     }

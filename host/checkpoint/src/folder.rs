@@ -3,6 +3,7 @@
 //! Opening takes the lock before it reads anything, verifies everything before it writes
 //! anything, and leaves a damaged store as it was found.
 
+mod compact;
 mod evidence;
 
 use std::fs::{File, OpenOptions as FileOptions};
@@ -36,10 +37,13 @@ pub struct OpenOptions {
     /// How long sled may take to open before the store counts as damaged; what the file's size
     /// needs is added.
     pub open_max: Duration,
+    /// A store whose file is larger than this, and mostly superseded, is written anew when it is
+    /// opened: sled does not give space back without its own flusher, which is off.
+    pub compact_bytes_min: u64,
 }
 
 impl Default for OpenOptions {
-    /// `sync`, this process's command line, a minute.
+    /// `sync`, this process's command line, a minute, 64 MiB.
     fn default() -> Self {
         let command: Vec<_> =
             std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
@@ -47,6 +51,7 @@ impl Default for OpenOptions {
             durability: Durability::Sync,
             command: command.join(" "),
             open_max: Duration::from_secs(60),
+            compact_bytes_min: 64 << 20,
         }
     }
 }
@@ -128,6 +133,7 @@ fn open_journal(
         Some(meta) => meta,
         None => begin(&table)?,
     };
+    let table = compact::compact(table, &store, verified.bytes, options)?;
     // sled syncs its files and not their names.
     files::sync_folder(&store, durability)?;
     files::sync_folder(path, durability)?;

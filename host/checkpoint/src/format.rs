@@ -36,10 +36,7 @@ const RECORD_BYTES_MAX: usize = 128 << 10;
 #[serde(rename_all = "kebab-case")]
 enum StoredRecord<'a> {
     /// The events themselves.
-    Events {
-        at_ms: u64,
-        events: Vec<StoredEvent<'a>>,
-    },
+    Events { at_ms: u64, events: Vec<StoredEvent<'a>> },
     /// A content that holds what `Events` would have been.
     File {
         #[serde(with = "value::digest")]
@@ -58,8 +55,7 @@ pub(crate) struct EncodedRecord<'a> {
 /// Encodes `record` of `run`.
 pub(crate) fn encode_record(run: RunId, record: &Record) -> Result<EncodedRecord<'_>, Error> {
     let mut large = Large::default();
-    let events =
-        record.events.iter().map(|event| event::to_stored(event, &mut large)).collect();
+    let events = record.events.iter().map(|event| event::to_stored(event, &mut large)).collect();
     let mut payload = encode(run, &StoredRecord::Events { at_ms: record.at.0, events })?;
     if payload.len() > RECORD_BYTES_MAX {
         let digest = large.add_owned(payload);
@@ -77,12 +73,10 @@ pub(crate) fn decode_record(
 ) -> Result<Record, Unreadable> {
     let (at_ms, events) = match decode::<StoredRecord<'_>>(payload)? {
         StoredRecord::Events { at_ms, events } => (at_ms, events),
-        StoredRecord::File { digest } => {
-            match decode::<StoredRecord<'_>>(&fetch(&digest)?)? {
-                StoredRecord::Events { at_ms, events } => (at_ms, events),
-                StoredRecord::File { .. } => return Err(Unreadable::Form("a file in a file".into())),
-            }
-        }
+        StoredRecord::File { digest } => match decode::<StoredRecord<'_>>(&fetch(&digest)?)? {
+            StoredRecord::Events { at_ms, events } => (at_ms, events),
+            StoredRecord::File { .. } => return Err(Unreadable::Form("a file in a file".into())),
+        },
     };
     let events = events
         .into_iter()
@@ -103,7 +97,9 @@ pub(crate) fn record_references(
             found(digest);
             match decode::<StoredRecord<'_>>(&fetch(&digest)?)? {
                 StoredRecord::Events { events, .. } => events,
-                StoredRecord::File { .. } => return Err(Unreadable::Form("a file in a file".into())),
+                StoredRecord::File { .. } => {
+                    return Err(Unreadable::Form("a file in a file".into()));
+                }
             }
         }
     };

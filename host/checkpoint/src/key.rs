@@ -81,8 +81,12 @@ pub(crate) type KeyRange = RangeInclusive<Vec<u8>>;
 
 /// Every record of `run` from revision `first` on.
 pub(crate) fn journal_from(run: RunId, first: Revision) -> KeyRange {
-    Key::Journal { run, revision: first, part: 0 }.bytes()
-        ..=Key::Journal { run, revision: Revision(u64::MAX), part: u16::MAX }.bytes()
+    Key::Journal { run, revision: first, part: 0 }.bytes()..=Key::Journal {
+        run,
+        revision: Revision(u64::MAX),
+        part: u16::MAX,
+    }
+    .bytes()
 }
 
 /// The summaries of the runs from `first` to `last`.

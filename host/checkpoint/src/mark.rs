@@ -105,9 +105,7 @@ fn slot(progress: Progress) -> [u8; SLOT_BYTES] {
 }
 
 fn parse(slot: &[u8; SLOT_BYTES]) -> Option<Progress> {
-    let number = |at: usize| {
-        slot[at..].first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes))
-    };
+    let number = |at: usize| slot[at..].first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes));
     let crc = slot[24..].first_chunk::<4>().map(|bytes| u32::from_le_bytes(*bytes))?;
     let whole = slot.starts_with(MAGIC) && crc32fast::hash(&slot[..24]) == crc;
     whole.then_some(Progress { batches: number(8)?, runs: number(16)? })

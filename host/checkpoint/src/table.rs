@@ -13,8 +13,7 @@ use crate::Error;
 use crate::key::KeyRange;
 
 /// What is called with each entry of a scan.
-pub(crate) type Visit<'a> =
-    &'a mut dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, Error>;
+pub(crate) type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, Error>;
 
 /// A sorted map. All of it blocks.
 pub(crate) trait Table: Send + Sync {

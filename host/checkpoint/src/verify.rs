@@ -25,6 +25,8 @@ pub(crate) struct Verified {
     pub(crate) meta: Option<Meta>,
     /// The names of the snapshots that runs point to.
     pub(crate) snapshots: HashSet<String>,
+    /// All keys and values.
+    pub(crate) bytes: u64,
 }
 
 /// Reads all of `table` and compares it with `mark`.
@@ -36,7 +38,8 @@ pub(crate) fn verify(table: &dyn Table, mark: Found) -> Result<Verified, Error> 
     })?;
     scan.conclude(mark);
     if scan.findings.is_empty() {
-        return Ok(Verified { meta: scan.meta, snapshots: scan.snapshots });
+        let Scan { meta, snapshots, bytes, .. } = scan;
+        return Ok(Verified { meta, snapshots, bytes });
     }
     let more = scan.findings.len().saturating_sub(FINDINGS_MAX);
     scan.findings.truncate(FINDINGS_MAX);
@@ -51,6 +54,7 @@ struct Scan {
     meta: Option<Meta>,
     checksum: u128,
     entries: u64,
+    bytes: u64,
     journal: Option<(RunId, Assembly)>,
     /// The last revision of each journal.
     journals: HashMap<RunId, Revision>,
@@ -64,6 +68,7 @@ struct Scan {
 impl Scan {
     fn entry(&mut self, table: &dyn Table, key: &[u8], value: &[u8]) -> Result<(), Error> {
         self.entries += 1;
+        self.bytes += (key.len() + value.len()) as u64;
         let Some(parsed) = Key::parse(key) else {
             self.findings.push("it holds an unknown key".to_owned());
             return Ok(());

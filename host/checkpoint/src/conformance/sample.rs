@@ -3,9 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use wfhost_workflow::run::{
-    Event, KvWrite, Record, RunStarted, RunStatus, RunSummary, StepOutput,
-};
+use wfhost_workflow::run::{Event, KvWrite, Record, RunStarted, RunStatus, RunSummary, StepOutput};
 use wfhost_workflow::{
     Attempt, Digest, DirGrant, DirMode, DurationMs, Failure, FailureKind, Json, Limits,
     PinnedPlugin, Revision, RunId, StepId, TaskId, TimestampMs,

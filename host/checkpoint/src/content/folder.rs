@@ -33,12 +33,7 @@ impl Folder {
         let temporary = root.join("tmp");
         files::make_private_folder(&temporary)?;
         files::sync_folder(&root, durability)?;
-        Ok(Self {
-            root,
-            durability,
-            next_temporary: AtomicU64::new(0),
-            known: RwLock::default(),
-        })
+        Ok(Self { root, durability, next_temporary: AtomicU64::new(0), known: RwLock::default() })
     }
 
     pub(super) fn path(&self, digest: &Digest) -> PathBuf {
@@ -95,8 +90,7 @@ impl Folder {
 
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
         let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
-        let temporary =
-            self.root.join("tmp").join(format!("{}-{number}", std::process::id()));
+        let temporary = self.root.join("tmp").join(format!("{}-{number}", std::process::id()));
         files::write_new(&temporary, bytes, self.durability)?;
         if let Some(folder) = path.parent()
             && !folder.is_dir()

@@ -35,8 +35,7 @@ pub(crate) fn seal(key: &[u8], payload: &[u8], last: bool) -> Vec<u8> {
 
 /// Opens what [`seal`] made for the same key.
 pub(crate) fn open<'a>(key: &[u8], value: &'a [u8]) -> Result<Opened<'a>, Unsealed> {
-    let (header, payload) =
-        value.split_first_chunk::<HEADER_BYTES>().ok_or(Unsealed::Checksum)?;
+    let (header, payload) = value.split_first_chunk::<HEADER_BYTES>().ok_or(Unsealed::Checksum)?;
     let [version, flags, crc @ ..] = *header;
     if checksum(key, &[version, flags], payload) != u32::from_le_bytes(crc) {
         return Err(Unsealed::Checksum);

@@ -199,7 +199,10 @@ pub(super) fn from_stored(stored: StoredEvent<'_>, fetch: Fetch<'_>) -> Result<E
             task: task.into(),
             attempt: Attempt(attempt),
             output: output.into_json(fetch)?,
-            kv: kv.into_iter().map(|write| kv_from_stored(write, fetch)).collect::<Result<_, _>>()?,
+            kv: kv
+                .into_iter()
+                .map(|write| kv_from_stored(write, fetch))
+                .collect::<Result<_, _>>()?,
         },
         StoredEvent::AttemptFailed { task, attempt, failure, retry_at_ms } => {
             Event::AttemptFailed {
@@ -214,9 +217,7 @@ pub(super) fn from_stored(stored: StoredEvent<'_>, fetch: Fetch<'_>) -> Result<E
             attempt: Attempt(attempt),
             reason: reason.into_owned(),
         },
-        StoredEvent::Succeeded { output } => {
-            Event::Succeeded { output: output.into_json(fetch)? }
-        }
+        StoredEvent::Succeeded { output } => Event::Succeeded { output: output.into_json(fetch)? },
         StoredEvent::Failed { task, failure } => {
             Event::Failed { task: task.map(TaskId::from), failure: failure.into_failure()? }
         }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use wfhost_workflow::{Digest, Revision, RunId};
 
@@ -43,8 +44,8 @@ impl<T: Table> Journal<T> {
         };
         let mut last = HashMap::with_capacity(commits.len());
         for commit in commits {
-            if !plan.heads.contains_key(&commit.run) {
-                plan.heads.insert(commit.run, self.head(writer, commit.run)?);
+            if let Entry::Vacant(head) = plan.heads.entry(commit.run) {
+                head.insert(self.head(writer, commit.run)?);
             }
             plan.add_record(commit)?;
             last.insert(commit.run, commit);

@@ -13,6 +13,9 @@ use crate::key::{self, Key};
 use crate::table::{Order, Table};
 use crate::{Error, FORMAT, Stored};
 
+/// What is called with each record's payload.
+type VisitRecord<'a> = &'a mut dyn FnMut(Revision, &[u8]) -> Result<ControlFlow<()>, Error>;
+
 /// Puts the parts of records together as they come in order.
 #[derive(Debug)]
 pub(crate) struct Assembly {
@@ -172,7 +175,7 @@ impl<T: Table> Journal<T> {
         &self,
         run: RunId,
         first: Revision,
-        visit: &mut dyn FnMut(Revision, &[u8]) -> Result<ControlFlow<()>, Error>,
+        visit: VisitRecord<'_>,
     ) -> Result<(), Error> {
         // A journal's first record is 1; `after` may be 0.
         let mut assembly = Assembly::new(first.max(Revision(1)));

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::{Applied, Batch, Order, Table, Visit};
 use crate::key::KeyRange;
-use crate::{Durability, Error};
+use crate::{Durability, Error, files};
 
 /// More would be wasted: only open runs are read again.
 const CACHE_BYTES: u64 = 64 << 20;
@@ -44,6 +44,7 @@ impl SledTable {
     /// Opens or makes the table in `folder`, which nobody else may have open.
     pub(crate) fn open(folder: &Path, options: SledOptions) -> Result<Self, Error> {
         let path = folder.join("db");
+        remove_half_snapshots(folder)?;
         let db = open_watched(folder, &path, options.open_max)?;
         let file = File::open(&path).map_err(|source| Error::io("open", &path, source))?;
         Ok(Self { db: Some(db), file, path, durability: options.durability })
@@ -129,6 +130,19 @@ impl Drop for SledTable {
             tracing::error!(file = %self.path.display(), "closing: {}", panic_text(&*panic));
         }
     }
+}
+
+/// sled writes a snapshot of its own beside and renames it. When that was interrupted it takes
+/// the half one for the newest and cannot open: found by the power-cut test.
+fn remove_half_snapshots(folder: &Path) -> Result<(), Error> {
+    for file in files::entries(folder)? {
+        let name = file.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            files::remove_file(&file.path())?;
+        }
+    }
+    Ok(())
 }
 
 enum Failed {

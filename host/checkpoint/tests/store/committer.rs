@@ -1,9 +1,9 @@
 //! The committer: order, batches, acknowledgements, and the end after an error.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver};
-use std::sync::Arc;
 
 use wfhost_checkpoint::conformance::{commit, commit_with, run};
 use wfhost_checkpoint::{
@@ -69,9 +69,11 @@ fn many_threads_share_batches_and_all_is_acknowledged_in_order() {
     let data = open(folder.path(), Durability::Sync);
     let stored = contents(&*data.store);
     assert_eq!(stored.len(), 64);
-    assert!(stored.values().all(|(summary, journal)| {
-        summary.revision == Revision(100) && journal.len() == 100
-    }));
+    assert!(
+        stored.values().all(|(summary, journal)| {
+            summary.revision == Revision(100) && journal.len() == 100
+        })
+    );
 }
 
 #[test]
@@ -174,7 +176,8 @@ fn after_an_error_nothing_more_is_taken_and_nobody_waits() {
     for thread in threads {
         thread.join().unwrap();
     }
-    let (acknowledged, failed): (Vec<_>, Vec<_>) = (&results).iter().take(5).partition(Result::is_ok);
+    let (acknowledged, failed): (Vec<_>, Vec<_>) =
+        (&results).iter().take(5).partition(Result::is_ok);
     assert_eq!((acknowledged.len(), failed.len()), (4, 1));
     assert_eq!(committer.handle().submit(commit(run(1), 1)), Err(Refused));
     drop(committer);

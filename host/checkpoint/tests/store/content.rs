@@ -71,8 +71,8 @@ fn equal_contents_are_one_file_and_a_broken_one_is_replaced() {
 fn collecting_keeps_what_is_referred_to_and_what_is_young() {
     let folder = tempfile::tempdir().unwrap();
     let content = Content::open(folder.path(), Durability::Os).unwrap();
-    let [kept, young, old, renewed] = ["kept", "young", "old", "renewed"]
-        .map(|text| content.put(text.as_bytes()).unwrap());
+    let [kept, young, old, renewed] =
+        ["kept", "young", "old", "renewed"].map(|text| content.put(text.as_bytes()).unwrap());
     for digest in [kept, old, renewed] {
         make_old(&content.path(&digest).unwrap());
     }

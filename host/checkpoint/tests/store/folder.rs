@@ -63,11 +63,12 @@ fn a_killed_holder_frees_the_folder_and_loses_nothing() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let mut child = again("folder::a_killed_holder_frees_the_folder_and_loses_nothing", folder.path())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        again("folder::a_killed_holder_frees_the_folder_and_loses_nothing", folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.map(Result::unwrap).any(|line| line == "holding"));
     let error = DataFolder::open(folder.path(), &quick(Durability::Os)).unwrap_err();

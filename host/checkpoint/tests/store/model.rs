@@ -86,8 +86,7 @@ fn assert_equal(data: &DataFolder, model: &Model) {
         let stored = data.store.load(*id).unwrap().unwrap();
         let snapshot = commits.iter().rev().find_map(|commit| commit.snapshot.clone());
         let after = snapshot.as_ref().map_or(0, |snapshot| snapshot.revision.0) as usize;
-        let records: Vec<_> =
-            commits[after..].iter().map(|commit| commit.record.clone()).collect();
+        let records: Vec<_> = commits[after..].iter().map(|commit| commit.record.clone()).collect();
         assert_eq!(stored.snapshot, snapshot);
         assert_eq!(stored.records, records);
     }

@@ -25,7 +25,12 @@ pub(crate) fn large_value() -> Digest {
 
 /// Options that give up on a hanging sled soon.
 pub(crate) fn quick(durability: Durability) -> OpenOptions {
-    OpenOptions { durability, command: "the test".to_owned(), open_max: Duration::from_secs(20) }
+    OpenOptions {
+        durability,
+        command: "the test".to_owned(),
+        open_max: Duration::from_secs(20),
+        ..OpenOptions::default()
+    }
 }
 
 pub(crate) fn open(path: &Path, durability: Durability) -> DataFolder {

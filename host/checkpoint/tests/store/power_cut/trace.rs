@@ -163,9 +163,11 @@ unsafe extern "C" fn write(fd: c_int, bytes: *const c_void, len: usize) -> isize
 unsafe extern "C" fn fsync(fd: c_int) -> c_int {
     // SAFETY: the caller passes an open descriptor.
     let file = unsafe { BorrowedFd::borrow_raw(fd) };
-    answer(recorded(path_of(fd), || rustix::fs::fsync(file), |done, path| {
-        done.ok().map(|()| Operation::Sync { path })
-    }))
+    answer(recorded(
+        path_of(fd),
+        || rustix::fs::fsync(file),
+        |done, path| done.ok().map(|()| Operation::Sync { path }),
+    ))
 }
 
 /// # Safety
@@ -174,9 +176,11 @@ unsafe extern "C" fn fsync(fd: c_int) -> c_int {
 unsafe extern "C" fn fdatasync(fd: c_int) -> c_int {
     // SAFETY: the caller passes an open descriptor.
     let file = unsafe { BorrowedFd::borrow_raw(fd) };
-    answer(recorded(path_of(fd), || rustix::fs::fdatasync(file), |done, path| {
-        done.ok().map(|()| Operation::Sync { path })
-    }))
+    answer(recorded(
+        path_of(fd),
+        || rustix::fs::fdatasync(file),
+        |done, path| done.ok().map(|()| Operation::Sync { path }),
+    ))
 }
 
 /// # Safety
@@ -186,9 +190,11 @@ unsafe extern "C" fn ftruncate64(fd: c_int, len: i64) -> c_int {
     // SAFETY: the caller passes an open descriptor.
     let file = unsafe { BorrowedFd::borrow_raw(fd) };
     let len = len.unsigned_abs();
-    answer(recorded(path_of(fd), || rustix::fs::ftruncate(file, len), |done, path| {
-        done.ok().map(|()| Operation::Truncate { path, len })
-    }))
+    answer(recorded(
+        path_of(fd),
+        || rustix::fs::ftruncate(file, len),
+        |done, path| done.ok().map(|()| Operation::Truncate { path, len }),
+    ))
 }
 
 /// # Safety
@@ -223,10 +229,14 @@ unsafe extern "C" fn rename(from: *const c_char, to: *const c_char) -> c_int {
     // SAFETY: the caller passes two strings.
     let (from, to) = unsafe { (path_at(CStr::from_ptr(from)), path_at(CStr::from_ptr(to))) };
     let inside_to = inside(&to);
-    answer(recorded(Some(from.clone()), || rustix::fs::rename(&from, &to), |done, from| {
-        done.ok()?;
-        Some(Operation::Rename { from, to: inside_to? })
-    }))
+    answer(recorded(
+        Some(from.clone()),
+        || rustix::fs::rename(&from, &to),
+        |done, from| {
+            done.ok()?;
+            Some(Operation::Rename { from, to: inside_to? })
+        },
+    ))
 }
 
 /// # Safety
@@ -235,9 +245,11 @@ unsafe extern "C" fn rename(from: *const c_char, to: *const c_char) -> c_int {
 unsafe extern "C" fn unlink(path: *const c_char) -> c_int {
     // SAFETY: the caller passes a string.
     let path = path_at(unsafe { CStr::from_ptr(path) });
-    answer(recorded(Some(path.clone()), || rustix::fs::unlink(&path), |done, path| {
-        done.ok().map(|()| Operation::Remove { path })
-    }))
+    answer(recorded(
+        Some(path.clone()),
+        || rustix::fs::unlink(&path),
+        |done, path| done.ok().map(|()| Operation::Remove { path }),
+    ))
 }
 
 fn path_at(path: &CStr) -> PathBuf {
