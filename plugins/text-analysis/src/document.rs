@@ -140,6 +140,15 @@ pub(crate) fn head(text: &str, bytes_max: usize) -> &str {
     &text[..end]
 }
 
+/// The last bytes of `text`, cut between characters.
+pub(crate) fn tail(text: &str, bytes_max: usize) -> &str {
+    let mut start = text.len().saturating_sub(bytes_max);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    &text[start..]
+}
+
 /// `text` cut after a word, where it is longer than `chars_max`.
 #[must_use]
 pub fn cut(text: &str, chars_max: usize) -> String {

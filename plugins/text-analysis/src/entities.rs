@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    document::head,
     layout::{BlockKind, Layout},
     sentences::Sentence,
     words::{self, stop},
@@ -20,6 +21,9 @@ mod names;
 mod patterns;
 
 use patterns::Found;
+
+/// A longer notice is none.
+const NOTICE_BYTES_MAX: usize = 4_000;
 
 /// What an entity is, as far as rules can tell.
 #[derive(
@@ -65,6 +69,7 @@ pub fn entities(layout: &Layout, sentences: &[Sentence], keep: usize) -> Vec<Ent
     let lower = lower_case_stems(sentences, &forms);
     let mut tally = Tally::default();
     let terms = defined::terms(sentences);
+    let parts_of_terms = parts(terms.keys());
     let mut named = Vec::new();
     for (sentence, found) in sentences.iter().zip(forms) {
         if !sentence.is_caps && !sentence.is_title {
@@ -73,8 +78,9 @@ pub fn entities(layout: &Layout, sentences: &[Sentence], keep: usize) -> Vec<Ent
         found.into_iter().for_each(|found| tally.add(found.kind, found.text));
     }
     for block in layout.blocks.iter().filter(|block| block.kind == BlockKind::Notice) {
-        let found = patterns::find(&block.text);
-        named.extend(names::owner(&block.text, &found));
+        let notice = head(&block.text, NOTICE_BYTES_MAX);
+        let found = patterns::find(notice);
+        named.extend(names::owner(notice, &found));
         found.into_iter().for_each(|found| tally.add(found.kind, found.text));
     }
     for link in layout.links.iter().filter(|link| link.starts_with("http")) {
@@ -82,7 +88,7 @@ pub fn entities(layout: &Layout, sentences: &[Sentence], keep: usize) -> Vec<Ent
     }
     for (kind, name, count) in names::settle(named, &lower) {
         let key = stem_key(&name);
-        if !terms.keys().any(|term| is_part(&key, term)) {
+        if !parts_of_terms.contains(&key) {
             tally.add_times(kind, name, count);
         }
     }
@@ -112,12 +118,16 @@ fn stem_key(name: &str) -> String {
     words[first..last].iter().map(words::Word::stem).collect::<Vec<_>>().join(" ")
 }
 
-/// Whether the words of `part` stand together in `whole`.
-fn is_part(part: &str, whole: &str) -> bool {
-    whole.match_indices(part).any(|(at, _)| {
-        let before = whole[..at].chars().next_back().is_none_or(|c| c == ' ');
-        before && whole[at + part.len()..].chars().next().is_none_or(|c| c == ' ')
-    })
+/// Every run of words that is in one of `keys`.
+fn parts<'a>(keys: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
+    let mut parts = BTreeSet::new();
+    for key in keys {
+        let words: Vec<&str> = key.split(' ').collect();
+        for start in 0..words.len() {
+            parts.extend((start + 1..=words.len()).map(|end| words[start..end].join(" ")));
+        }
+    }
+    parts
 }
 
 #[derive(Default)]

@@ -32,7 +32,7 @@ const PAIR_LIKENESS_MIN: f64 = 0.2;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Analyses {
-    /// What the folder is called in the report.
+    /// The folder's path; the report is called after its last part.
     pub folder: String,
     /// How each document feels.
     pub sentiments: Vec<Sentiment>,
@@ -221,7 +221,11 @@ fn shared_phrases(documents: &[DocumentReport]) -> Vec<SharedPhrase> {
             by_key.entry(&phrase.key).or_default().push((&document.name, phrase));
         }
     }
-    by_key.retain(|_, uses| uses.len() > 1);
+    // A word that stands alone is shared by chance unless it is repeated.
+    by_key.retain(|key, uses| {
+        let repeated = uses.iter().all(|(_, phrase)| phrase.count > 1);
+        uses.len() > 1 && (key.contains(' ') || repeated)
+    });
     let mut shared: Vec<(bool, SharedPhrase)> = by_key
         .into_iter()
         .map(|(key, uses)| {

@@ -15,6 +15,9 @@ use crate::{
 /// A document that is longer is read this far.
 pub const SENTENCES_MAX: usize = 20_000;
 
+/// No sentence that people write is longer.
+const SENTENCE_BYTES_MAX: usize = 4_000;
+
 /// One sentence of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sentence {
@@ -41,7 +44,22 @@ pub fn of(layout: &Layout) -> Vec<Sentence> {
 }
 
 fn of_block(at: usize, block: &Block) -> Vec<Sentence> {
-    split(&block.text).into_iter().filter_map(|text| sentence(at, text)).collect()
+    split(&block.text).into_iter().flat_map(pieces).filter_map(|text| sentence(at, text)).collect()
+}
+
+/// A run of text without an end, cut at spaces into parts of a bounded length: what looks at
+/// one sentence may then compare its parts with each other.
+fn pieces(text: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while rest.len() > SENTENCE_BYTES_MAX {
+        let part = head(rest, SENTENCE_BYTES_MAX);
+        let end = part.rfind(char::is_whitespace).filter(|end| *end > 0).unwrap_or(part.len());
+        pieces.push(rest[..end].trim());
+        rest = rest[end..].trim_start();
+    }
+    pieces.push(rest);
+    pieces
 }
 
 fn sentence(block: usize, text: &str) -> Option<Sentence> {
@@ -239,6 +257,14 @@ mod tests {
             "Apples, pears, etc. You may take them.",
             &["Apples, pears, etc.", "You may take them."],
         );
+    }
+
+    #[test]
+    fn a_text_without_an_end_is_cut_at_spaces() {
+        let text = "word ".repeat(2_000);
+        let cut = pieces(text.trim());
+        assert!(cut.len() > 2 && cut.iter().all(|piece| piece.len() <= SENTENCE_BYTES_MAX));
+        assert_eq!(cut.join(" "), text.trim());
     }
 
     #[test]

@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::stem_key;
-use crate::{document::head, sentences::Sentence, words};
+use crate::{
+    document::{head, tail},
+    sentences::Sentence,
+    words,
+};
 
 const TERM_WORDS_MAX: usize = 4;
 /// How far behind a term its `means` may stand.
@@ -62,7 +66,7 @@ fn bare(term: &str) -> String {
 }
 
 fn defines_before(before: &str) -> bool {
-    let before = before.trim_end().to_lowercase();
+    let before = tail(before.trim_end(), 40).to_lowercase();
     [
         "(",
         "(the",

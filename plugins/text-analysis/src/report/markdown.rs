@@ -21,7 +21,7 @@ const SKIPPED_SHOWN: usize = 20;
 
 pub(super) fn write(folder: &str, report: &Report) -> String {
     let mut out = String::new();
-    let name = if folder.is_empty() { "the folder" } else { folder };
+    let name = folder.rsplit('/').find(|part| !part.is_empty()).unwrap_or("the folder");
     line(&mut out, format_args!("# Brief of {name}\n"));
     overview(&mut out, report);
     together(&mut out, report);
