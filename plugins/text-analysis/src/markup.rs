@@ -100,10 +100,8 @@ fn closes_as_quotation(rest: &str) -> bool {
 }
 
 fn image(rest: &str) -> usize {
-    match bracketed(rest, 1) {
-        Some((_, _, end)) => end,
-        None => 0,
-    }
+    let inline = bracketed(rest, 1).map(|(_, _, end)| end);
+    inline.or_else(|| referenced(&rest[1..]).map(|(_, end)| end + 1)).unwrap_or(0)
 }
 
 fn link(rest: &str, out: &mut Markup) -> usize {
@@ -113,13 +111,17 @@ fn link(rest: &str, out: &mut Markup) -> usize {
         out.text.push_str(&inner);
         return end;
     }
-    // `[text][name]`: the name is no text.
+    let Some((text, end)) = referenced(rest) else { return 0 };
+    out.text.push_str(&strip_inner(text));
+    end
+}
+
+/// `[text][name]` at the start of `rest`: the text, and where it ends.
+fn referenced(rest: &str) -> Option<(&str, usize)> {
     let window = head(rest, 4_096);
-    let Some(close) = window.find(']') else { return 0 };
-    let Some(after) = window[close + 1..].strip_prefix('[') else { return 0 };
-    let Some(name) = after.find(']') else { return 0 };
-    out.text.push_str(&strip_inner(&rest[1..close]));
-    close + 2 + name + 1
+    let close = window.find(']')?;
+    let name = window[close + 1..].strip_prefix('[')?.find(']')?;
+    Some((&rest[1..close], close + 2 + name + 1))
 }
 
 /// A link's text may hold emphasis and images, but no link: one level down is the last.
@@ -225,6 +227,7 @@ mod tests {
         );
         check("see [the docs][docs] here", "see the docs here", &[]);
         check("![logo](a.png) Name", "Name", &[]);
+        check("![logo][splash] Name", "Name", &[]);
         check("[![badge](b.svg)](https://ci.example) Name", "Name", &["https://ci.example"]);
         check("a<br/>b &amp; c &copy;", "a b & c ©", &[]);
         check(

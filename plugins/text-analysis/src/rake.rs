@@ -5,7 +5,7 @@
 //! degree (the lengths of the candidates it is in, summed) over its frequency, a candidate's
 //! the sum of its words'. Departures, since the paper is about abstracts and these are whole
 //! documents: words are counted by stem; the score is weighed by `ln(1 + occurrences)`, so that
-//! what is said once does not win by its length; a candidate that stands there once is parted at
+//! what is said once does not win by its length, and halved for a lone word; a candidate that stands there once is parted at
 //! words that look like verbs; and of two phrases of which one contains the other only one is
 //! given, the part where it is much more frequent than the whole.
 
@@ -24,6 +24,8 @@ use crate::{
 const PHRASE_WORDS_MAX: usize = 4;
 /// In a text of at least this many words a phrase has to occur twice to be one.
 const LONG_TEXT_WORDS: usize = 300;
+/// A word that stands alone says less than a phrase.
+const LONE_WORD_WEIGHT: f64 = 0.5;
 /// Shorter words are no key phrase on their own.
 const LONE_WORD_CHARS_MIN: usize = 4;
 
@@ -39,7 +41,7 @@ pub struct Phrase {
     pub key: String,
     /// How often it stands in the text, plural and singular taken together.
     pub count: usize,
-    /// Its RAKE score weighed by `ln(1 + count)`.
+    /// Its RAKE score weighed by `ln(1 + count)`, half of that for a lone word.
     pub score: f64,
 }
 
@@ -198,7 +200,8 @@ fn score(key: &[String], count: usize, degrees: &BTreeMap<String, Degree>) -> f6
         .filter_map(|stem| degrees.get(stem))
         .map(|word| word.degree as f64 / word.frequency as f64)
         .sum();
-    round(rake * (1.0 + count as f64).ln(), 4)
+    let weight = if key.len() == 1 { LONE_WORD_WEIGHT } else { 1.0 };
+    round(rake * weight * (1.0 + count as f64).ln(), 4)
 }
 
 /// Whether two or more of its words are a phrase of their own that is at least twice as frequent.

@@ -97,7 +97,14 @@ fn reads_well(sentence: &Sentence) -> bool {
         && !sentence.is_title
         && !sentence.text.starts_with('(')
         && !sentence.text.contains("http")
+        && !is_technical(&sentence.text)
         && (6..=45).contains(&words::count(&sentence.text))
+}
+
+/// Full of code: more than one character in forty is one that prose has no use for.
+fn is_technical(text: &str) -> bool {
+    let marks = text.chars().filter(|c| "=_{}<>[]#\\|/@$&+~^".contains(*c)).count();
+    marks * 40 > text.chars().count()
 }
 
 fn is_sentence(sentence: &Sentence) -> bool {
@@ -244,6 +251,14 @@ mod tests {
         assert_eq!(given.sentences[0].position, 1);
         assert_eq!(of("only a few words here, in fact no sentence at all", 5).sentences.len(), 1);
         assert_eq!(of("", 5).sentences, []);
+    }
+
+    #[test]
+    fn code_is_not_quoted() {
+        let text = "The step runs as RUST=/usr/bin/rustc cargo build --target=wasm32 with the flags -L/usr/lib/x. \
+                    The step that runs the build with cargo needs the right flags.";
+        let summary = of(text, 2);
+        assert_eq!(summary.sentences.iter().map(|s| s.position).collect::<Vec<_>>(), [1]);
     }
 
     #[test]

@@ -45,6 +45,8 @@ const DOCUMENT_WORDS: &[&str] = &[
     "subsection", "table",
 ];
 
+const UNITS: &[&str] = &["GB", "GHz", "GiB", "Hz", "KB", "KiB", "MB", "MHz", "MiB", "TB", "TiB"];
+
 #[rustfmt::skip]
 const CALENDAR: &[&str] = &[
     "april", "august", "december", "february", "friday", "january", "july", "june", "march", "may",
@@ -203,6 +205,7 @@ fn is_name(words: &[String], lower: &BTreeSet<String>) -> bool {
         {
             false
         }
+        [word] if UNITS.contains(&word.as_str()) => false,
         [word] if is_acronym(word) => !is_small(word, lower) && !is_numeral(word),
         [word] => !is_small(word, lower) && !word.chars().all(|c| !c.is_lowercase()),
         _ => true,
