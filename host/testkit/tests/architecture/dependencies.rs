@@ -54,9 +54,8 @@ const BENCH: &[&str] = &[
 ];
 
 /// Driver → the packages that may name it. Names that end in `*` stand for all that begin so.
-/// `wfhost-bench` compares the host with a bare loop over the same engine and the same disk.
 const OWNERS: [(&str, &[&str]); 9] = [
-    ("wasmtime*", &["wfhost-plugin", "wfhost-bench"]),
+    ("wasmtime*", &["wfhost-plugin"]),
     ("wit-component", &["wfhost-plugin"]),
     ("wasi-preview1-component-adapter-provider", &["wfhost-plugin"]),
     ("sled", &["wfhost-checkpoint"]),

@@ -7,4 +7,5 @@ mod builds;
 mod dependencies;
 mod guests;
 mod manifests;
+mod readme;
 mod sources;
