@@ -12,13 +12,15 @@ mod evaluation;
 mod functions;
 mod lookup;
 mod lower;
+mod names;
 mod node;
 mod operators;
 mod template;
 mod token;
 mod value;
 
-pub(crate) use compile::{Compiler, Names, ROOTS, Reference, is_reserved};
+pub(crate) use compile::{Compiler, Reference};
+pub(crate) use names::{Names, ROOTS, is_reserved};
 pub use template::Template;
 
 use crate::{Json, Name, RunId, StepId};

@@ -86,3 +86,91 @@ fn the_example_of_the_design_is_read() {
     assert_eq!((map.at_once, map.call.function.as_str()), (8, "analyse"));
     assert!(definition.is_heavy(), "its `when` is an expression");
 }
+
+#[track_caller]
+fn check_outline(text: &str, expected: &str) {
+    assert_eq!(outline(&parse(&steps(text))), expected, "{text}");
+}
+
+#[test]
+fn steps_follow_one_another_unless_they_say_otherwise() {
+    check_outline("{id: a, set: 1}, {id: b, set: 1}, {id: c, set: 1}", "a=() b=(a) c=(b)");
+    check_outline("{id: a, set: 1}, {id: b, needs: [], set: 1}", "a=() b=()");
+    check_outline("{id: a, set: 1}, {id: b, needs: , set: 1}", "a=() b=()");
+    check_outline("{id: a, needs: b, set: 1}, {id: b, needs: [], set: 1}", "b=() a=(b)");
+    check_outline(
+        "{id: a, set: 1}, {id: b, needs: [], set: 1}, {id: c, needs: [b, a, b], set: 1}",
+        "a=() b=() c=(a,b)",
+    );
+}
+
+#[test]
+fn a_parallel_becomes_its_branches_and_a_join() {
+    check_outline(
+        "{id: a, set: 1}, {id: p, parallel: [{id: b, set: 1}, {id: c, set: 1}]}, {id: d, set: 1}",
+        "a=() b=(a) c=(a) p|(b,c) d=(p)",
+    );
+    check_outline(
+        "{id: p, parallel: [[{id: b, set: 1}, {id: c, set: 1}], {id: d, set: 1}]}",
+        "b=() c=(b) d=() p|(c,d)",
+    );
+    check_outline(
+        "{id: x, set: 1}, {id: p, needs: [], parallel: [{id: b, set: 1}]}",
+        "x=() b=() p|(b)",
+    );
+    check_outline(
+        "{id: x, set: 1}, {id: p, parallel: [[{id: b, set: 1}, {id: c, needs: [], set: 1}]]}",
+        "x=() b=(x) c=(x) p|(c)",
+    );
+    check_outline(
+        "{id: p, parallel: [{id: q, parallel: [{id: a, set: 1}, {id: b, set: 1}]}, {id: c, set: 1}]}",
+        "a=() b=() q|(a,b) c=() p|(q,c)",
+    );
+}
+
+#[test]
+fn the_when_of_a_parallel_holds_for_all_inside_it_and_the_join() {
+    check_outline(
+        "{id: a, set: 1}, {id: p, when: '${steps.a > 0}', parallel: [
+            {id: b, set: 1, when: '${steps.a > 1}'}, [{id: c, set: 1}, {id: d, set: 1}]]}, {id: e, set: 1}",
+        "a=() b=??(a) c=?(a) d=?(c) p|?(b,d) e=(p)",
+    );
+    let definition = parse(&steps("{id: p, parallel: [{id: b, set: 1}, {id: c, set: 1}]}"));
+    let StepKind::Parallel(branches) = &definition.steps[2].kind else { panic!("a join") };
+    let branches: Vec<_> = branches.iter().map(|b| (&*b.name, b.last)).collect();
+    assert_eq!(branches, [("b", StepId(0)), ("c", StepId(1))]);
+}
+
+#[test]
+fn defaults_hold_where_nothing_is_written() {
+    let definition = parse(
+        "workflow: w\nplugins: {p: x}\nsteps:\n  - {id: a, call: p/ns:pkg/iface#f}\n  - {id: b, map: '${input}', call: p/f}",
+    );
+    assert_eq!(definition.version, "1");
+    assert_eq!(definition.output.constant_text(), Some("null"));
+    let StepKind::Call(call) = &definition.steps[0].kind else { panic!("a call") };
+    assert_eq!((call.function.as_str(), call.with.constant_text()), ("ns:pkg/iface#f", Some("{}")));
+    assert_eq!(definition.steps[0].timeout, DurationMs::from_secs(300));
+    assert_eq!(definition.steps[0].retry, wfhost_workflow::definition::RetryPolicy::default());
+    let StepKind::Map(map) = &definition.steps[1].kind else { panic!("a map") };
+    assert_eq!(map.at_once, 16);
+    assert_eq!(definition.step_named("b"), Some(StepId(1)));
+    assert_eq!(definition.step_named("c"), None);
+    assert!(!definition.is_heavy());
+}
+
+#[test]
+fn limits_and_durations_are_read_in_their_units() {
+    let definition = parse(
+        "workflow: w\nversion: 1.10\nplugins: {p: {path: x, limits: {memory: 256MiB, output: 1024, log: 64 KiB, kv_total: 2MB}}}
+steps:\n  - {id: a, call: p/f, timeout: 1h30m5s250ms, retry: {backoff: {first: 1m}}}",
+    );
+    let limits = definition.plugins[0].limits;
+    assert_eq!((limits.memory_bytes, limits.output_bytes), (256 << 20, 1024));
+    assert_eq!((limits.log_bytes, limits.kv_total_bytes), (64 << 10, 2_000_000));
+    assert_eq!(definition.version, "1.10", "as it is written");
+    let step = &definition.steps[0];
+    assert_eq!(step.timeout, DurationMs(5_405_250));
+    assert_eq!((step.retry.first, step.retry.max), (DurationMs(60_000), DurationMs(60_000)));
+    assert!(step.retry.unless.is_empty(), "a policy that is written repeats what it does not name");
+}

@@ -15,10 +15,7 @@ impl Definition {
     /// inputs without expressions that their schema refuses. Plugins without an entry are
     /// passed over.
     #[must_use]
-    pub fn check_contracts(
-        &self,
-        contracts: &BTreeMap<Name, Arc<Vec<Contract>>>,
-    ) -> Vec<Problem> {
+    pub fn check_contracts(&self, contracts: &BTreeMap<Name, Arc<Vec<Contract>>>) -> Vec<Problem> {
         let mut problems = Vec::new();
         // Steps often call the same function.
         let mut schemas: BTreeMap<(usize, &str), Option<Schema>> = BTreeMap::new();
@@ -44,7 +41,10 @@ impl Definition {
                 && let Err(messages) = schema.check(&Json::from_trusted(text))
             {
                 problems.extend(messages.into_iter().map(|message| {
-                    Problem::new(call.with_at, format!("`{}` refuses `with`: {message}", call.function))
+                    Problem::new(
+                        call.with_at,
+                        format!("`{}` refuses `with`: {message}", call.function),
+                    )
                 }));
             }
         }

@@ -48,16 +48,14 @@ fn read(reader: &Reader<'_>, node: &Node) -> Option<Definition> {
             None
         }
     };
-    let version = fields.get("version").map_or_else(
-        || Some("1".to_owned()),
-        |node| version(reader, node),
-    );
+    let version =
+        fields.get("version").map_or_else(|| Some("1".to_owned()), |node| version(reader, node));
     let input = fields.get("input").and_then(|node| input_schema(reader, node));
     let compiler = Compiler::new(reader);
-    let plugins =
-        fields.get("plugins").map_or_else(Vec::new, |node| read_plugins(reader, &compiler, input.as_ref(), node));
-    let context =
-        Context { reader, compiler: &compiler, plugins: &plugins, input: input.as_ref() };
+    let plugins = fields
+        .get("plugins")
+        .map_or_else(Vec::new, |node| read_plugins(reader, &compiler, input.as_ref(), node));
+    let context = Context { reader, compiler: &compiler, plugins: &plugins, input: input.as_ref() };
     let steps = match fields.get("steps") {
         Some(node) => steps::read(&context, node),
         None => {
@@ -69,14 +67,7 @@ fn read(reader: &Reader<'_>, node: &Node) -> Option<Definition> {
         (Some(node), Some(steps)) => compile_output(&compiler, node, &steps.names, input.as_ref()),
         _ => Template::constant("null"),
     };
-    Some(Definition {
-        name: name?,
-        version: version?,
-        input,
-        plugins,
-        steps: steps?.steps,
-        output,
-    })
+    Some(Definition { name: name?, version: version?, input, plugins, steps: steps?.steps, output })
 }
 
 /// The first character of a mapping: where something is missing.
@@ -110,7 +101,9 @@ fn version(reader: &Reader<'_>, node: &Node) -> Option<String> {
             return None;
         }
     };
-    if text.is_empty() || text.len() > super::read::NAME_CHARS_MAX || text.contains(char::is_control)
+    if text.is_empty()
+        || text.len() > super::read::NAME_CHARS_MAX
+        || text.contains(char::is_control)
     {
         reader.report(node.span, "`version` must have 1 to 64 characters");
         return None;
@@ -143,7 +136,7 @@ fn compile_output(
     names: &HashMap<Name, StepId>,
     input: Option<&Schema>,
 ) -> Template {
-    let names = Names { steps: Some(names), item: None, input };
+    let names = Names { steps: Some(names), item: None, input, hints: true };
     compiler.compile(node, &names, &mut Vec::new())
 }
 
@@ -270,7 +263,7 @@ fn read_dir(
     {
         return;
     }
-    let names = Names { steps: None, item: None, input };
+    let names = Names { steps: None, item: None, input, hints: true };
     let path = compiler.compile(path, &names, &mut Vec::new());
     let Some(guest) = fields.get("as") else {
         return reader.report_hinted(

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::rc::Rc;
 
 /// An order in which needs come first and that otherwise keeps the order of the file:
 /// `order[position]` is an index into `needs`.
@@ -62,7 +63,7 @@ fn circles(needs: &[Vec<usize>], open: &[usize]) -> Vec<Vec<usize>> {
 
 /// Whether `target` comes before what has `base` as its needs; both are positions.
 pub(crate) struct Query {
-    pub(crate) base: Vec<usize>,
+    pub(crate) base: Rc<[usize]>,
     pub(crate) target: usize,
 }
 
@@ -80,11 +81,8 @@ pub(crate) fn are_ancestors(needs: &[Vec<usize>], queries: &[Query]) -> Vec<bool
         let split = rest.partition_point(|&query| queries[query].target < low + TARGETS_A_PASS);
         let (pass, later) = rest.split_at(split);
         rest = later;
-        let last = pass
-            .iter()
-            .flat_map(|&query| queries[query].base.iter().copied())
-            .max()
-            .unwrap_or(0);
+        let last =
+            pass.iter().flat_map(|&query| queries[query].base.iter().copied()).max().unwrap_or(0);
         let reach = reach(needs, low, last);
         for &query in pass {
             let Query { base, target } = &queries[query];
@@ -125,4 +123,87 @@ fn reach(needs: &[Vec<usize>], low: usize, last: usize) -> Reach {
         rows.push(row);
     }
     Reach { low, rows }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_order_of_the_file_is_kept_where_it_can_be() {
+        assert_eq!(topological(&[vec![], vec![0], vec![], vec![1]]), Ok(vec![0, 1, 2, 3]));
+        assert_eq!(topological(&[vec![2], vec![], vec![]]), Ok(vec![1, 2, 0]));
+    }
+
+    #[test]
+    fn circles_are_found_without_what_hangs_on_them() {
+        let needs = [vec![1], vec![2], vec![1], vec![], vec![5], vec![4], vec![6]];
+        assert_eq!(topological(&needs), Err(vec![vec![1, 2], vec![4, 5], vec![6]]));
+    }
+
+    /// Steps that need some of the two hundred before them.
+    fn graphs() -> impl Strategy<Value = Vec<Vec<usize>>> {
+        let needs = prop::collection::vec(1_usize..200, 0..4);
+        prop::collection::vec(needs, 1..2_500).prop_map(|graph| {
+            let back = |(step, backs): (usize, Vec<usize>)| {
+                backs.into_iter().filter_map(|back| step.checked_sub(back)).collect()
+            };
+            graph.into_iter().enumerate().map(back).collect()
+        })
+    }
+
+    fn comes_before(needs: &[Vec<usize>], from: &[usize], target: usize) -> bool {
+        let mut open = from.to_vec();
+        let mut seen = vec![false; needs.len()];
+        while let Some(step) = open.pop() {
+            if step == target {
+                return true;
+            }
+            if !std::mem::replace(&mut seen[step], true) {
+                open.extend(&needs[step]);
+            }
+        }
+        false
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+        #[test]
+        fn ancestors_are_what_a_walk_finds(
+            needs in graphs(),
+            picks in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 1..50),
+        ) {
+            let queries: Vec<Query> = picks
+                .iter()
+                .map(|(step, target)| Query {
+                    base: needs[step.index(needs.len())].clone().into(),
+                    target: target.index(needs.len()),
+                })
+                .collect();
+            let expected: Vec<bool> =
+                queries.iter().map(|q| comes_before(&needs, &q.base, q.target)).collect();
+            prop_assert_eq!(are_ancestors(&needs, &queries), expected);
+        }
+
+        #[test]
+        fn needs_come_first(needs in graphs(), shift in any::<prop::sample::Index>()) {
+            // Turned around by a shift, so that the order of the file is not the answer.
+            let shift = shift.index(needs.len());
+            let turned = |step: usize| (step + shift) % needs.len();
+            let mut shifted = vec![Vec::new(); needs.len()];
+            for (step, needed) in needs.iter().enumerate() {
+                shifted[turned(step)] = needed.iter().map(|&need| turned(need)).collect();
+            }
+            let order = topological(&shifted).expect("there are no circles");
+            let mut done = vec![false; needs.len()];
+            for step in order {
+                prop_assert!(shifted[step].iter().all(|&need| done[need]));
+                done[step] = true;
+            }
+            prop_assert!(done.iter().all(|done| *done));
+        }
+    }
 }

@@ -166,11 +166,15 @@ pub(crate) struct Sink {
 impl Sink {
     pub(crate) fn add(&mut self, problem: Problem) {
         // Twice the number that is shown, so that sorting by place still has the first ones.
-        if self.found.len() < PROBLEMS_MAX * 2 {
-            self.found.push(problem);
-        } else {
+        if self.is_full() {
             self.left_out += 1;
+        } else {
+            self.found.push(problem);
         }
+    }
+
+    pub(crate) const fn is_full(&self) -> bool {
+        self.found.len() >= PROBLEMS_MAX * 2
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -202,6 +206,11 @@ const COMPARED_CHARS_MAX: usize = 64;
 /// Names that are compared at most: a file with 20,000 steps may have as many mistakes.
 const COMPARED_NAMES_MAX: usize = 2_000;
 
+/// Letters that may differ: one of three.
+fn allowed(name: &str, written: &str) -> usize {
+    name.len().min(written.len()) / 3
+}
+
 fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if written.len() > COMPARED_CHARS_MAX {
         return None;
@@ -210,8 +219,9 @@ fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Optio
         .into_iter()
         .take(COMPARED_NAMES_MAX)
         .filter(|name| name.len() <= COMPARED_CHARS_MAX)
-        .map(|name| (strsim::damerau_levenshtein(written, name), name))
-        .filter(|(distance, name)| *distance <= 1 + name.chars().count().min(written.len()) / 4)
+        .filter(|name| name.len().abs_diff(written.len()) <= allowed(name, written))
+        .map(|name| (strsim::osa_distance(written, name), name))
+        .filter(|(distance, name)| *distance <= allowed(name, written))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }

@@ -28,6 +28,11 @@ impl<'a> Reader<'a> {
         self.sink.borrow().is_empty()
     }
 
+    /// Whether another problem would still be kept, and its hint be worth finding.
+    pub(crate) fn shows_more(&self) -> bool {
+        !self.sink.borrow().is_full()
+    }
+
     pub(crate) fn report(&self, span: Span, message: impl Into<String>) {
         self.report_hinted(span, message, None);
     }
@@ -230,7 +235,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Keys of steps that DESIGN names and this version does not have.
-pub(super) const UNSUPPORTED: [&str; 7] =
+const UNSUPPORTED: [&str; 7] =
     ["switch", "repeat", "workflow", "wait", "sleep", "undo", "on_error"];
 
 /// Thirty days: a timer further away is a mistake in writing.

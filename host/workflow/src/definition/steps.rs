@@ -74,7 +74,12 @@ enum Need {
 
 enum RawKind<'n> {
     Call(RawCall<'n>),
-    Map { items: &'n Node, at_once: u32, item: &'n str, call: RawCall<'n> },
+    Map {
+        items: &'n Node,
+        at_once: u32,
+        item: &'n str,
+        call: RawCall<'n>,
+    },
     Set(&'n Node),
     /// Positions of the last steps of its branches.
     Join(Vec<usize>),
@@ -129,8 +134,8 @@ fn written<'n>(reader: &Reader<'_>, fields: &Fields<'n>, step: &Node) -> Option<
             message
         };
         let span = present.get(1).and_then(|key| fields.entry(key)).map(|(span, _)| span);
-        // A key of a kind that is not supported has been reported, and explains it.
-        if !present.is_empty() || !has_unsupported_kind(step) {
+        // A key that is not known has been reported, and explains it.
+        if !present.is_empty() || !has_unknown_key(step) {
             reader.report(span.unwrap_or(Span { end: step.span.start, ..step.span }), message);
         }
         return None;
@@ -160,9 +165,9 @@ fn written<'n>(reader: &Reader<'_>, fields: &Fields<'n>, step: &Node) -> Option<
     })
 }
 
-fn has_unsupported_kind(step: &Node) -> bool {
+fn has_unknown_key(step: &Node) -> bool {
     let super::NodeValue::Map(entries) = &step.value else { return false };
-    entries.iter().any(|(key, _)| super::read::UNSUPPORTED.contains(&key.text.as_str()))
+    entries.iter().any(|(key, _)| !STEP.contains(&key.text.as_str()))
 }
 
 /// `alias/function`.

@@ -4,10 +4,10 @@
 //! and repeated keys are problems. Never expands anything, so its size is bounded by the
 //! source's.
 
-use granit_parser::{Event, Parser, ScalarStyle};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle};
 
-use super::problem::{Problem, Sink};
 use super::Location;
+use super::problem::{Problem, Sink};
 
 /// Bytes of a workflow file: two hundred bytes for each of 20,000 steps.
 pub(crate) const SOURCE_BYTES_MAX: usize = 4 << 20;
@@ -110,9 +110,8 @@ pub(crate) fn read(source: &str, problems: &mut Sink) -> Option<Node> {
         emit_comments: false,
         disallow_directives: true,
         emit_unresolved_aliases: true,
-        // A little more than is accepted, so that it is our message that people see.
-        flow_nesting_limit: DEPTH_MAX + 2,
-        block_nesting_limit: DEPTH_MAX + 2,
+        flow_nesting_limit: DEPTH_MAX,
+        block_nesting_limit: DEPTH_MAX,
     };
     let mut builder = Builder { source, problems, open: Vec::new(), root: None, nodes: 0 };
     for event in Parser::new_from_str_with_options(source, options) {
@@ -126,7 +125,13 @@ pub(crate) fn read(source: &str, problems: &mut Sink) -> Option<Node> {
             Err(error) => {
                 let mark = error.marker();
                 let at = location(mark.line(), mark.col());
-                builder.problems.add(Problem::new(at, format!("not YAML: {}", error.info())));
+                // The parser reads ahead, so that it may meet the bound before the builder.
+                let message = if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
+                    too_deep()
+                } else {
+                    format!("not YAML: {}", error.info())
+                };
+                builder.problems.add(Problem::new(at, message));
                 return None;
             }
         }
@@ -136,6 +141,10 @@ pub(crate) fn read(source: &str, problems: &mut Sink) -> Option<Node> {
         problems.add(Problem::new(top, "the file is empty"));
     }
     root
+}
+
+fn too_deep() -> String {
+    format!("nested more than {DEPTH_MAX} deep")
 }
 
 fn location(line: usize, column: usize) -> Location {
@@ -253,7 +262,7 @@ impl Builder<'_> {
 
     fn open(&mut self, open: Open, span: Span) -> Result<(), Stop> {
         if self.open.len() >= DEPTH_MAX {
-            self.problem(span, &format!("nested more than {DEPTH_MAX} deep"));
+            self.problem(span, &too_deep());
             return Err(Stop);
         }
         if self.expects_key() {

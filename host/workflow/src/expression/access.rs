@@ -15,9 +15,11 @@ const QUOTED_CHARS_MAX: usize = 40;
 pub(crate) fn missing(at: &str, value: &Tree, segment: &Segment) -> String {
     match (value, segment) {
         (Tree::Object(object), Segment::Field(name)) => {
-            missing_field(at, name, object.keys().map(String::as_str))
+            missing_field(&format!("`{at}`"), name, object.keys().map(String::as_str))
         }
-        (Tree::Array(list), Segment::Item(index)) => missing_item(at, *index, list.len()),
+        (Tree::Array(list), Segment::Item(index)) => {
+            missing_item(&format!("`{at}`"), *index, list.len())
+        }
         _ => {
             let mut wanted = String::new();
             push_segment(&mut wanted, segment);
@@ -33,25 +35,25 @@ pub(crate) fn missing_field<'a>(
 ) -> String {
     let name = quoted(name);
     if let Some(hint) = did_you_mean(&name, known.clone()) {
-        return format!("`{at}` has no `{name}`: {hint}");
+        return format!("{at} has no `{name}`: {hint}");
     }
     let mut names: Vec<String> =
         known.take(LISTED_NAMES_MAX + 1).map(|name| format!("`{}`", quoted(name))).collect();
     if names.is_empty() {
-        return format!("`{at}` has no `{name}`; it is empty");
+        return format!("{at} has no `{name}`; it is empty");
     }
     if names.len() > LISTED_NAMES_MAX {
         names.truncate(LISTED_NAMES_MAX);
         names.push("…".to_owned());
     }
-    format!("`{at}` has no `{name}`; it has {}", names.join(", "))
+    format!("{at} has no `{name}`; it has {}", names.join(", "))
 }
 
-pub(crate) fn missing_item(at: &str, index: usize, length: usize) -> String {
+pub(crate) fn missing_item(at: &str, index: impl std::fmt::Display, length: usize) -> String {
     match length {
-        0 => format!("`{at}` has no item {index}; it is empty"),
-        1 => format!("`{at}` has no item {index}; it has one, number 0"),
-        _ => format!("`{at}` has no item {index}; it has {length}, the last is {}", length - 1),
+        0 => format!("{at} has no item {index}; it is empty"),
+        1 => format!("{at} has no item {index}; it has one, number 0"),
+        _ => format!("{at} has no item {index}; it has {length}, the last is {}", length - 1),
     }
 }
 

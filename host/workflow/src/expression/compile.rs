@@ -8,61 +8,18 @@ use cel::parser::Expression;
 
 use super::lookup::{Segment, push_segment};
 use super::lower::{Lowering, parse};
+use super::names::{Complaint, Names, resolve};
 use super::node::{Node as Cel, Program};
 use super::template::{Part, Piece, Plan, Root, Template};
 use super::{EXPRESSION_BYTES_MAX, EXPRESSIONS_MAX, token};
-use crate::definition::{Node, NodeValue, Reader, Span, did_you_mean};
-use crate::{Name, Schema, StepId};
-
-/// Names that an expression of one place may use.
-pub(crate) struct Names<'n> {
-    /// `None` where steps may not be named at all.
-    pub(crate) steps: Option<&'n HashMap<Name, StepId>>,
-    /// The item's name inside a `map`; `index` goes with it.
-    pub(crate) item: Option<&'n str>,
-    /// What `input` may have.
-    pub(crate) input: Option<&'n Schema>,
-}
+use crate::StepId;
+use crate::definition::{Node, NodeValue, Reader, Span};
 
 /// A step that an expression names.
 pub(crate) struct Reference {
     pub(crate) step: StepId,
     pub(crate) span: Span,
 }
-
-/// What is wrong with an expression.
-pub(super) struct Complaint {
-    pub(super) message: String,
-    pub(super) hint: Option<String>,
-}
-
-impl Complaint {
-    pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
-    }
-
-    pub(super) fn hinted(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: Some(hint.into()) }
-    }
-}
-
-/// Words that expressions give a meaning of their own, or that CEL keeps for later.
-const RESERVED: [&str; 26] = [
-    "as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in",
-    "let", "loop", "package", "namespace", "null", "return", "true", "var", "void", "while",
-    "has", "all", "exists", "map", "filter",
-];
-
-/// Whether `name` cannot be the name of something in an expression.
-pub(crate) fn is_reserved(name: &str) -> bool {
-    RESERVED.contains(&name)
-}
-
-/// Roots that every expression knows.
-pub(crate) const ROOTS: [&str; 3] = ["input", "run", "steps"];
-
-/// What `run` has.
-const RUN_FIELDS: [&str; 2] = ["id", "workflow"];
 
 /// Compiles the templates of one definition.
 pub(crate) struct Compiler<'a> {
@@ -89,6 +46,19 @@ impl<'a> Compiler<'a> {
         Template::new(part, one.plan)
     }
 
+    /// A text by itself: the spaces and line breaks of a block scalar are not part of it.
+    fn compile_text(
+        &self,
+        text: &str,
+        span: Span,
+        names: &Names<'_>,
+        references: &mut Vec<Reference>,
+    ) -> Template {
+        let mut one = One { compiler: self, names, plan: Plan::default(), references };
+        let part = one.text(text.trim(), span);
+        Template::new(part, one.plan)
+    }
+
     /// The same for what must be one expression or constant: a text with a constant around an
     /// expression, or without any expression, is reported.
     pub(crate) fn compile_expression(
@@ -98,9 +68,10 @@ impl<'a> Compiler<'a> {
         names: &Names<'_>,
         references: &mut Vec<Reference>,
     ) -> Template {
-        if let NodeValue::Text(text) = &node.value
-            && !is_one_expression(text)
-        {
+        let NodeValue::Text(text) = &node.value else {
+            return self.compile(node, names, references);
+        };
+        if !is_one_expression(text) {
             let hint = if text.contains("${") {
                 "put all of it into one `${…}`".to_owned()
             } else {
@@ -113,7 +84,7 @@ impl<'a> Compiler<'a> {
             );
             return Template::constant("null");
         }
-        self.compile(node, names, references)
+        self.compile_text(text, node.span, names, references)
     }
 
     fn parse(&self, source: &str, shape: token::Shape) -> Result<Arc<Expression>, Complaint> {
@@ -146,9 +117,7 @@ impl One<'_, '_> {
     fn part(&mut self, node: &Node) -> Part {
         match &node.value {
             NodeValue::Text(text) => self.text(text, node.span),
-            NodeValue::List(items) => {
-                list(items.iter().map(|item| self.part(item)).collect())
-            }
+            NodeValue::List(items) => list(items.iter().map(|item| self.part(item)).collect()),
             NodeValue::Map(entries) => object(
                 entries
                     .iter()
@@ -164,6 +133,7 @@ impl One<'_, '_> {
     fn text(&mut self, text: &str, span: Span) -> Part {
         let mut pieces = Vec::new();
         let mut constant = String::new();
+        let mut complete = true;
         let mut rest = text;
         while let Some(dollar) = rest.find('$') {
             constant.push_str(&rest[..dollar]);
@@ -178,14 +148,14 @@ impl One<'_, '_> {
                 };
                 let source = &after[..end];
                 rest = &after[end + 1..];
-                let Some(part) = self.expression(source, shape, span) else { return null() };
-                if constant.is_empty() && pieces.is_empty() && rest.is_empty() {
-                    return part;
+                let part = self.expression(source, shape, span);
+                if constant.is_empty() && pieces.is_empty() && rest.is_empty() && complete {
+                    return part.unwrap_or_else(null);
                 }
                 push_constant(&mut pieces, &mut constant);
-                match self.piece(part, source, span) {
+                match part.and_then(|part| self.piece(part, source, span)) {
                     Some(piece) => pieces.push(piece),
-                    None => return null(),
+                    None => complete = false,
                 }
             } else {
                 constant.push('$');
@@ -210,7 +180,7 @@ impl One<'_, '_> {
             },
             Part::Constant(json) => {
                 return Some(Piece::Constant(match json.strip_prefix('"') {
-                    Some(inner) => inner.trim_end_matches('"').into(),
+                    Some(inner) => inner.strip_suffix('"').unwrap_or(inner).into(),
                     None => json,
                 }));
             }
@@ -286,90 +256,6 @@ impl Root {
     }
 }
 
-/// What the path's first names mean: the root, how it is written, and the path below it.
-pub(super) fn resolve<'p>(
-    path: &'p [Segment],
-    names: &Names<'_>,
-) -> Result<(Root, String, &'p [Segment]), Complaint> {
-    let Some((Segment::Field(first), rest)) = path.split_first() else {
-        return Err(Complaint::new("a path must begin with a name"));
-    };
-    match &**first {
-        name if names.item == Some(name) => Ok((Root::Item, name.to_owned(), rest)),
-        "index" if names.item.is_some() => Ok((Root::Index, "index".to_owned(), rest)),
-        "input" => {
-            check_input(rest, names)?;
-            Ok((Root::Input, "input".to_owned(), rest))
-        }
-        "run" => match rest.first() {
-            Some(Segment::Field(name)) if RUN_FIELDS.contains(&&**name) => {
-                Ok((Root::Run, "run".to_owned(), rest))
-            }
-            _ => Err(Complaint::hinted("`run` is used by its fields", "`run.id`, `run.workflow`")),
-        },
-        "steps" => resolve_step(rest, names),
-        name => Err(unknown_name(name, names)),
-    }
-}
-
-/// A field that the input's schema rules out would be missing in every run.
-fn check_input(path: &[Segment], names: &Names<'_>) -> Result<(), Complaint> {
-    let Some(schema) = names.input else { return Ok(()) };
-    let mut above: Vec<&str> = Vec::new();
-    for segment in path {
-        let Segment::Field(name) = segment else { return Ok(()) };
-        let Some(known) = schema.closed_properties(&above) else { return Ok(()) };
-        if !known.contains(&&**name) {
-            let at: Vec<&str> = ["input"].into_iter().chain(above).collect();
-            let at = at.join(".");
-            let hint = did_you_mean(name, known.iter().copied())
-                .or_else(|| Some(format!("it has {}", known.join(", "))));
-            let name = super::access::quoted(name);
-            return Err(Complaint { message: format!("`{at}` has no `{name}`"), hint });
-        }
-        above.push(name);
-    }
-    Ok(())
-}
-
-fn resolve_step<'p>(
-    rest: &'p [Segment],
-    names: &Names<'_>,
-) -> Result<(Root, String, &'p [Segment]), Complaint> {
-    let Some(steps) = names.steps else {
-        return Err(Complaint::hinted("no step has run here", "only `input` and `run` are known"));
-    };
-    let Some((Segment::Field(name), rest)) = rest.split_first() else {
-        return Err(Complaint::hinted("`steps` is used by a step's id", "`steps.some_id`"));
-    };
-    let Some(step) = steps.get(&**name) else {
-        let known = steps.keys().map(|name| &**name);
-        return Err(Complaint {
-            message: format!("there is no step `{}`", super::access::quoted(name)),
-            hint: did_you_mean(name, known),
-        });
-    };
-    Ok((Root::Step(*step), format!("steps.{name}"), rest))
-}
-
-pub(super) fn unknown_name(name: &str, names: &Names<'_>) -> Complaint {
-    let message = format!("unknown name `{}`", super::access::quoted(name));
-    if let Some(steps) = names.steps
-        && steps.contains_key(name)
-    {
-        return Complaint::hinted(message, format!("write `steps.{name}`"));
-    }
-    let item = names.item.into_iter().chain(names.item.map(|_| "index"));
-    let known: Vec<&str> = ROOTS
-        .into_iter()
-        .filter(|root| *root != "steps" || names.steps.is_some())
-        .chain(item)
-        .collect();
-    let hint = did_you_mean(name, known.iter().copied());
-    let hint = hint.unwrap_or_else(|| format!("known here: {}", known.join(", ")));
-    Complaint { message, hint: Some(hint) }
-}
-
 /// `a.b[0]["c"]`, if that is all there is.
 fn plain_path(text: &str) -> Option<Vec<Segment>> {
     let mut path = Vec::new();
@@ -378,10 +264,7 @@ fn plain_path(text: &str) -> Option<Vec<Segment>> {
         let name = rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
         let (word, after) = rest.split_at(name);
         let is_root = path.is_empty();
-        if word.is_empty()
-            || word.as_bytes()[0].is_ascii_digit()
-            || (is_root && is_literal(word))
-        {
+        if word.is_empty() || word.as_bytes()[0].is_ascii_digit() || (is_root && is_literal(word)) {
             return None;
         }
         path.push(Segment::Field(word.into()));

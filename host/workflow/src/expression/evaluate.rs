@@ -198,8 +198,8 @@ impl<'e> Evaluator<'e> {
                 match position.and_then(|position| list.get(position)) {
                     Some(value) => Ok(value),
                     None => {
-                        let position = position.unwrap_or(usize::MAX);
-                        self.failed(access::missing_item("the list", position, list.len()))
+                        let index = index.as_double().unwrap_or(f64::NAN);
+                        self.failed(access::missing_item("the list", index, list.len()))
                     }
                 }
             }
@@ -258,16 +258,12 @@ impl<'e> Evaluator<'e> {
                 }
                 Ok(Value::Bool(false))
             }
-            (Value::Map(map), Value::Text(key)) => {
-                Ok(Value::Bool(map.get(key.as_str()).is_some()))
-            }
+            (Value::Map(map), Value::Text(key)) => Ok(Value::Bool(map.get(key.as_str()).is_some())),
             (Value::Map(_), _) => Ok(Value::Bool(false)),
             (Value::Text(_), _) => {
                 self.failed("`in` needs a list or an object: of text ask `.contains(…)`".to_owned())
             }
-            _ => {
-                self.failed(format!("`in` needs a list or an object, not {}", container.kind()))
-            }
+            _ => self.failed(format!("`in` needs a list or an object, not {}", container.kind())),
         }
     }
 

@@ -47,7 +47,7 @@ impl<'a> Evaluation<'a> {
         }
         let mut out = String::new();
         self.write(&self.template.part, &mut out)?;
-        if self.template.depth > 0 && depth(&out) > DEPTH_MAX {
+        if self.template.nests && depth(&out) > DEPTH_MAX {
             return Err(Error::TooDeep { limit: DEPTH_MAX });
         }
         Ok(Json::from_trusted(out))

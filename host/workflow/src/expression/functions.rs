@@ -106,7 +106,7 @@ impl<'e> Evaluator<'e> {
         match (function, arguments) {
             (Function::Size, [value]) => self.size(value),
             (Function::Dyn, [value]) => Ok(value.clone()),
-            (Function::ToText, [value]) => self.to_text(value),
+            (Function::ToText, [value]) => self.text_of(value),
             (Function::ToInt, [value]) => to_int(value),
             (Function::ToUint, [value]) => to_uint(value),
             (Function::ToDouble, [value]) => to_double(value),
@@ -190,7 +190,8 @@ impl<'e> Evaluator<'e> {
                     source.matches(argument).count() + 1
                 };
                 self.work(parts as u64)?;
-                self.build(source.len() + parts * std::mem::size_of::<Value<'_>>())?;
+                // Each part is a value and an allocation of its own.
+                self.build(source.len() + parts * 2 * std::mem::size_of::<Value<'_>>())?;
                 Ok(Value::list(if argument.is_empty() {
                     source.chars().map(|c| Value::text(c.to_string())).collect()
                 } else {
@@ -208,7 +209,7 @@ impl<'e> Evaluator<'e> {
         Ok(Value::Bool(pattern.is_match(text.as_str())))
     }
 
-    fn to_text(&mut self, value: &Value<'e>) -> Outcome<'e> {
+    fn text_of(&self, value: &Value<'e>) -> Outcome<'e> {
         match value {
             Value::Text(_) => Ok(value.clone()),
             Value::Bool(value) => Ok(Value::text(value.to_string())),
@@ -269,6 +270,9 @@ fn no_number(value: &Value<'_>, wanted: &str) -> Fault {
     Fault::Failed(match value {
         Value::Text(text) => {
             format!("`{}` is not {wanted}", super::access::quoted(text.as_str()))
+        }
+        Value::Int(_) | Value::Uint(_) | Value::Double(_) => {
+            format!("the number does not fit into {wanted}")
         }
         other => format!("{} cannot be made {wanted}", other.kind()),
     })

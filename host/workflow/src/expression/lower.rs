@@ -6,9 +6,10 @@ use cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue, operators};
 use cel::parser::Expression;
 
 use super::EXPRESSION_DEPTH_MAX;
-use super::compile::{Complaint, Names, resolve, shown_path, unknown_name};
+use super::compile::shown_path;
 use super::functions::{SIGNATURES, compile_pattern};
 use super::lookup::Segment;
+use super::names::{Complaint, Names, resolve, unknown_name};
 use super::node::{Loop, LoopKind, Node, Operator};
 use super::template::{Plan, Root};
 use super::token::Shape;
@@ -65,6 +66,9 @@ fn plain_message(message: &str) -> String {
     let line = message.lines().next().unwrap_or_default();
     let line = line.trim_start_matches("Syntax error: ");
     let line = line.split(" expecting {").next().unwrap_or(line);
+    if line.contains("'<EOF>'") {
+        return "it ends too early".to_owned();
+    }
     super::access::quoted_to(line, 120)
 }
 
@@ -140,9 +144,12 @@ impl<'l> Lowering<'l> {
                 name: select.field.as_str().into(),
             }),
             Expr::Call(call) => self.call(call),
-            Expr::List(list) => {
-                list.elements.iter().map(|e| self.lower(e)).collect::<Result<_, _>>().map(Node::List)
-            }
+            Expr::List(list) => list
+                .elements
+                .iter()
+                .map(|e| self.lower(e))
+                .collect::<Result<_, _>>()
+                .map(Node::List),
             Expr::Map(map) => {
                 let mut entries = Vec::with_capacity(map.entries.len());
                 for entry in &map.entries {
@@ -263,23 +270,16 @@ impl<'l> Lowering<'l> {
                 Node::Index { of: self.boxed(of)?, index: self.boxed(index)? }
             }
             (name, [left, right]) => match binary_operator(name) {
-                Some(operator) => Node::Binary {
-                    operator,
-                    left: self.boxed(left)?,
-                    right: self.boxed(right)?,
-                },
+                Some(operator) => {
+                    Node::Binary { operator, left: self.boxed(left)?, right: self.boxed(right)? }
+                }
                 None => return Ok(None),
             },
             _ => return Ok(None),
         }))
     }
 
-    fn a_loop(
-        &mut self,
-        kind: LoopKind,
-        target: &Expression,
-        arguments: &[Expression],
-    ) -> Lowered {
+    fn a_loop(&mut self, kind: LoopKind, target: &Expression, arguments: &[Expression]) -> Lowered {
         let range = self.lower(target)?;
         let (Some((variable, bodies)), true) = (arguments.split_first(), arguments.len() <= 3)
         else {

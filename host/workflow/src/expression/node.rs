@@ -48,21 +48,44 @@ pub(super) enum Node {
     HasSlot(usize),
     /// The variable of the comprehension that is this many from the outermost.
     Local(usize),
-    Field { of: Box<Node>, name: Box<str> },
-    HasField { of: Box<Node>, name: Box<str> },
-    Index { of: Box<Node>, index: Box<Node> },
-    List(Vec<Node>),
-    Map(Vec<(Node, Node)>),
-    And(Box<Node>, Box<Node>),
-    Or(Box<Node>, Box<Node>),
-    Not(Box<Node>),
-    Negate(Box<Node>),
-    If { condition: Box<Node>, then: Box<Node>, otherwise: Box<Node> },
-    Binary { operator: Operator, left: Box<Node>, right: Box<Node> },
+    Field {
+        of: Box<Self>,
+        name: Box<str>,
+    },
+    HasField {
+        of: Box<Self>,
+        name: Box<str>,
+    },
+    Index {
+        of: Box<Self>,
+        index: Box<Self>,
+    },
+    List(Vec<Self>),
+    Map(Vec<(Self, Self)>),
+    And(Box<Self>, Box<Self>),
+    Or(Box<Self>, Box<Self>),
+    Not(Box<Self>),
+    Negate(Box<Self>),
+    If {
+        condition: Box<Self>,
+        then: Box<Self>,
+        otherwise: Box<Self>,
+    },
+    Binary {
+        operator: Operator,
+        left: Box<Self>,
+        right: Box<Self>,
+    },
     /// A method's receiver is the first argument.
-    Call { function: Function, arguments: Vec<Node> },
+    Call {
+        function: Function,
+        arguments: Vec<Self>,
+    },
     /// `matches` with a pattern that is known when the definition is read.
-    Matches { text: Box<Node>, pattern: Box<Regex> },
+    Matches {
+        text: Box<Self>,
+        pattern: Box<Regex>,
+    },
     Loop(Box<Loop>),
 }
 

@@ -19,8 +19,8 @@ pub(super) struct Inner {
     pub(super) plan: Arc<Plan>,
     /// What has been cut out already, by slot: everything but the item's, after a `bind`.
     pub(super) bound: Vec<Option<Arc<Bound>>>,
-    /// The deepest list or object that holds an expression.
-    pub(super) depth: usize,
+    /// Whether the result may be nested deeper than what it is made from.
+    pub(super) nests: bool,
 }
 
 /// A piece of a compiled value.
@@ -31,9 +31,9 @@ pub(super) enum Part {
     Slot(usize),
     Program(Arc<Program>),
     Text(Vec<Piece>),
-    List(Vec<Part>),
+    List(Vec<Self>),
     /// Keys are JSON text, with quotes and colon.
-    Object(Vec<(Arc<str>, Part)>),
+    Object(Vec<(Arc<str>, Self)>),
 }
 
 /// A piece of a text that mixes constants and expressions.
@@ -132,8 +132,8 @@ impl Plan {
 
 impl Template {
     pub(super) fn new(part: Part, plan: Plan) -> Self {
-        let depth = part.depth();
-        Self(Arc::new(Inner { part, plan: Arc::new(plan), bound: Vec::new(), depth }))
+        let nests = matches!(part, Part::List(_) | Part::Object(_)) || part.is_heavy();
+        Self(Arc::new(Inner { part, plan: Arc::new(plan), bound: Vec::new(), nests }))
     }
 
     /// A template without expressions.
@@ -206,8 +206,8 @@ impl Template {
         let evaluation = Evaluation::new(&self.0, &scope);
         let part = evaluation.bind(&self.0.part)?;
         let bound = evaluation.bound_slots(&part);
-        let (plan, depth) = (Arc::clone(&self.0.plan), self.0.depth);
-        Ok(Self(Arc::new(Inner { part, plan, bound, depth })))
+        let (plan, nests) = (Arc::clone(&self.0.plan), self.0.nests);
+        Ok(Self(Arc::new(Inner { part, plan, bound, nests })))
     }
 
     /// Whether evaluating it may take long enough to be done off the event loop: it holds more
@@ -236,16 +236,6 @@ impl Part {
             Self::Text(pieces) => pieces.iter().any(|piece| matches!(piece, Piece::Program(_))),
             Self::List(parts) => parts.iter().any(Self::is_heavy),
             Self::Object(entries) => entries.iter().any(|(_, part)| part.is_heavy()),
-        }
-    }
-
-    fn depth(&self) -> usize {
-        match self {
-            Self::Constant(_) | Self::Slot(_) | Self::Program(_) | Self::Text(_) => 0,
-            Self::List(parts) => 1 + parts.iter().map(Self::depth).max().unwrap_or(0),
-            Self::Object(entries) => {
-                1 + entries.iter().map(|(_, part)| part.depth()).max().unwrap_or(0)
-            }
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::rc::Rc;
 
 use super::{Context, Flat, Need, Raw, RawCall, RawKind, Steps};
 use crate::definition::order::{Query, are_ancestors, inverse, topological};
 use crate::definition::problem::did_you_mean;
 use crate::definition::read::Reader;
-use crate::definition::yaml::{Span, shortened};
+use crate::definition::yaml::shortened;
 use crate::definition::{Branch, Call, Map, Step, StepKind};
 use crate::expression::{Names, Reference, Template};
 use crate::{Name, StepId};
@@ -39,10 +40,8 @@ pub(super) fn compile(context: &Context<'_, '_>, flat: Flat<'_>) -> Option<Steps
         positions.dedup();
         positions
     };
-    let names: HashMap<Name, StepId> = named
-        .into_iter()
-        .map(|(name, raw)| (name, step_id(position_of[raw])))
-        .collect();
+    let names: HashMap<Name, StepId> =
+        named.into_iter().map(|(name, raw)| (name, step_id(position_of[raw]))).collect();
     let gate_needs: Vec<Vec<usize>> = gate_needs.iter().map(|raws| positions(raws)).collect();
     let needs: Vec<Vec<usize>> = in_order.iter().map(|&raw| positions(&needs[raw])).collect();
     let mut compilation = Compilation { context, names: &names, uses: Vec::new() };
@@ -57,7 +56,7 @@ pub(super) fn compile(context: &Context<'_, '_>, flat: Flat<'_>) -> Option<Steps
     let mut steps = Vec::with_capacity(in_order.len());
     for (position, raw) in in_order.iter().enumerate() {
         let Some(raw) = raws.get_mut(*raw).and_then(Option::take) else { continue };
-        let kind = compilation.kind(&raw, &needs[position], &position_of, &steps);
+        let kind = compilation.kind(&raw, position, &needs[position], &position_of, &steps);
         steps.push(Step {
             name: raw.name,
             needs: ids(&needs[position]),
@@ -118,7 +117,8 @@ fn resolve(reader: &Reader<'_>, needs: &[Need], named: &HashMap<Name, usize>) ->
         {
             let known = named.keys().map(|name| &**name);
             let message = format!("there is no step `{}`", shortened(name));
-            reader.report_hinted(*span, message, did_you_mean(name, known));
+            let hint = reader.shows_more().then(|| did_you_mean(name, known)).flatten();
+            reader.report_hinted(*span, message, hint);
         }
     }
     resolve_quietly(needs, named)
@@ -164,7 +164,9 @@ fn report_circle(reader: &Reader<'_>, flat: &Flat<'_>, circle: &[usize]) {
 /// A step that an expression names, and what comes before the expression's own step.
 struct Use {
     reference: Reference,
-    needs: Vec<usize>,
+    needs: Rc<[usize]>,
+    /// The step itself; `None` for a `when`, which may hold for several.
+    by: Option<usize>,
 }
 
 struct Compilation<'c, 'a> {
@@ -173,17 +175,21 @@ struct Compilation<'c, 'a> {
     uses: Vec<Use>,
 }
 
-impl Compilation<'_, '_> {
+impl<'c> Compilation<'c, '_> {
+    fn names<'n>(&self, item: Option<&'n str>) -> Names<'n>
+    where
+        'c: 'n,
+    {
+        let Context { reader, input, .. } = *self.context;
+        Names { steps: Some(self.names), item, input, hints: reader.shows_more() }
+    }
+
     fn gate(&mut self, node: &crate::definition::Node, needs: &[usize]) -> Template {
-        let names = Names { steps: Some(self.names), item: None, input: self.context.input };
+        let names = self.names(None);
         let mut references = Vec::new();
-        let template = self.context.compiler.compile_expression(
-            node,
-            "`when`",
-            &names,
-            &mut references,
-        );
-        self.used(references, needs);
+        let template =
+            self.context.compiler.compile_expression(node, "`when`", &names, &mut references);
+        self.used(references, needs, None);
         if let Some(text) = template.constant_text()
             && !matches!(text, "true" | "false" | "null")
         {
@@ -195,14 +201,15 @@ impl Compilation<'_, '_> {
     fn kind(
         &mut self,
         raw: &Raw<'_>,
+        position: usize,
         needs: &[usize],
         position_of: &[usize],
         steps: &[Step],
     ) -> StepKind {
         match &raw.kind {
-            RawKind::Call(call) => StepKind::Call(self.call(call, None, needs)),
+            RawKind::Call(call) => StepKind::Call(self.call(call, None, position, needs)),
             RawKind::Map { items, at_once, item, call } => {
-                let names = Names { steps: Some(self.names), item: None, input: self.context.input };
+                let names = self.names(None);
                 let mut references = Vec::new();
                 let compiler = self.context.compiler;
                 let items = if matches!(items.value, crate::definition::NodeValue::List(_)) {
@@ -210,15 +217,15 @@ impl Compilation<'_, '_> {
                 } else {
                     compiler.compile_expression(items, "`map`", &names, &mut references)
                 };
-                self.used(references, needs);
-                let call = self.call(call, Some(item), needs);
+                self.used(references, needs, Some(position));
+                let call = self.call(call, Some(item), position, needs);
                 StepKind::Map(Map { items, at_once: *at_once, call })
             }
             RawKind::Set(node) => {
-                let names = Names { steps: Some(self.names), item: None, input: self.context.input };
+                let names = self.names(None);
                 let mut references = Vec::new();
                 let value = self.context.compiler.compile(node, &names, &mut references);
-                self.used(references, needs);
+                self.used(references, needs, Some(position));
                 StepKind::Set(value)
             }
             RawKind::Join(lasts) => {
@@ -232,14 +239,20 @@ impl Compilation<'_, '_> {
         }
     }
 
-    fn call(&mut self, call: &RawCall<'_>, item: Option<&str>, needs: &[usize]) -> Call {
-        let names = Names { steps: Some(self.names), item, input: self.context.input };
+    fn call(
+        &mut self,
+        call: &RawCall<'_>,
+        item: Option<&str>,
+        position: usize,
+        needs: &[usize],
+    ) -> Call {
+        let names = self.names(item);
         let mut references = Vec::new();
         let with = call.with.map_or_else(
             || Template::constant("{}"),
             |node| self.context.compiler.compile(node, &names, &mut references),
         );
-        self.used(references, needs);
+        self.used(references, needs, Some(position));
         Call {
             plugin: call.plugin,
             function: call.function.to_owned(),
@@ -249,28 +262,37 @@ impl Compilation<'_, '_> {
         }
     }
 
-    fn used(&mut self, references: Vec<Reference>, needs: &[usize]) {
+    fn used(&mut self, references: Vec<Reference>, needs: &[usize], by: Option<usize>) {
+        if references.is_empty() {
+            return;
+        }
+        let needs: Rc<[usize]> = needs.into();
         let uses =
-            references.into_iter().map(|reference| Use { reference, needs: needs.to_vec() });
+            references.into_iter().map(|reference| Use { reference, needs: Rc::clone(&needs), by });
         self.uses.extend(uses);
     }
 }
 
 /// Reports expressions that name a step which may not be done by then.
 fn check_uses(reader: &Reader<'_>, needs: &[Vec<usize>], uses: Vec<Use>, steps: &[Step]) {
-    let mut places: Vec<(Span, StepId)> = Vec::with_capacity(uses.len());
+    let mut places = Vec::with_capacity(uses.len());
     let mut queries = Vec::with_capacity(uses.len());
-    for one in uses {
-        places.push((one.reference.span, one.reference.step));
-        queries.push(Query { base: one.needs, target: one.reference.step.position() });
+    for Use { reference, needs, by } in uses {
+        queries.push(Query { base: needs, target: reference.step.position() });
+        places.push((reference, by));
     }
     let answers = are_ancestors(needs, &queries);
-    for ((span, step), _) in places.into_iter().zip(answers).filter(|(_, known)| !known) {
-        let name = steps.get(step.position()).map_or("", |step| &step.name);
-        reader.report_hinted(
-            span,
-            format!("step `{name}` may not be done here"),
-            Some(format!("add `{name}` to the `needs` of the step, or write it after `{name}`")),
-        );
+    for ((reference, by), _) in places.into_iter().zip(answers).filter(|(_, known)| !known) {
+        let target = reference.step.position();
+        let name = steps.get(target).map_or("", |step| &step.name);
+        let (message, hint) = if by == Some(target) {
+            (format!("step `{name}` cannot use its own result"), None)
+        } else if by.is_none_or(|by| by < target) {
+            (format!("step `{name}` is not done here"), Some(format!("write this after `{name}`")))
+        } else {
+            let hint = format!("add `{name}` to the `needs` of this step");
+            (format!("step `{name}` may not be done here"), Some(hint))
+        };
+        reader.report_hinted(reference.span, message, hint);
     }
 }

@@ -1,13 +1,13 @@
 //! `parallel` becomes its branches' steps and a join after them.
 
 use super::{
-    AT_ONCE_DEFAULT, AT_ONCE_MAX, Context, Flat, Gate, NEEDS_MAX, Need, Raw, RawCall, RawKind, STEP,
-    STEPS_MAX, TIMEOUT_DEFAULT, Written, read_call, retry, written,
+    AT_ONCE_DEFAULT, AT_ONCE_MAX, Context, Flat, Gate, NEEDS_MAX, Need, Raw, RawCall, RawKind,
+    STEP, STEPS_MAX, TIMEOUT_DEFAULT, Written, read_call, retry, written,
 };
+use crate::definition::RetryPolicy;
 use crate::definition::read::Fields;
 use crate::definition::yaml::{Node, NodeValue, Span};
 use crate::expression::ROOTS;
-use crate::definition::RetryPolicy;
 
 /// What a step takes over from where it stands.
 struct Place {
@@ -119,6 +119,8 @@ impl<'n> Flattening<'_, '_, 'n> {
         let one = std::slice::from_ref(node);
         let items = match &node.value {
             NodeValue::Text(_) => one,
+            // Nothing written after it.
+            NodeValue::Null => &[],
             _ => reader.list(node, "`needs`").unwrap_or_default(),
         };
         let named = items.iter().filter_map(|item| {
@@ -142,9 +144,9 @@ impl<'n> Flattening<'_, '_, 'n> {
             }
             None => "item",
         };
-        let at_once = fields
-            .get("at_once")
-            .map_or(Some(AT_ONCE_DEFAULT), |node| reader.number(node, "`at_once`", 1..=AT_ONCE_MAX));
+        let at_once = fields.get("at_once").map_or(Some(AT_ONCE_DEFAULT), |node| {
+            reader.number(node, "`at_once`", 1..=AT_ONCE_MAX)
+        });
         Some((items, item, at_once.unwrap_or(1)))
     }
 
