@@ -9,7 +9,10 @@
 //! words that look like verbs; and of two phrases of which one contains the other only one is
 //! given, the part where it is much more frequent than the whole.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -86,6 +89,8 @@ struct Degree {
 impl Candidates {
     fn read(&mut self, sentence: &Sentence) {
         let words = words::words(&sentence.text);
+        let addresses = addresses(&sentence.text);
+        let is_address = |word: &Word<'_>| addresses.iter().any(|span| span.contains(&word.start));
         self.words += words.len();
         let mut run: Vec<&Word<'_>> = Vec::new();
         for word in &words {
@@ -94,7 +99,7 @@ impl Candidates {
             {
                 self.take(&mut run, sentence);
             }
-            if is_content(word) {
+            if is_content(word) && !is_address(word) {
                 run.push(word);
             } else {
                 self.take(&mut run, sentence);
@@ -224,6 +229,20 @@ impl Surfaces {
     }
 }
 
+/// Where the web and mail addresses of a sentence stand: their parts are no words.
+fn addresses(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    for token in text.split_inclusive(char::is_whitespace) {
+        let end = start + token.len();
+        if token.contains("://") || token.contains("www.") || token.contains('@') {
+            found.push(start..end);
+        }
+        start = end;
+    }
+    found
+}
+
 fn is_joint(between: &str) -> bool {
     !between.is_empty() && between.chars().all(char::is_whitespace)
 }
@@ -246,8 +265,10 @@ fn written(word: &Word<'_>, lower: bool) -> String {
 
 fn can_stand(key: &[String]) -> bool {
     let distinct: BTreeSet<&String> = key.iter().collect();
-    let is_long = |word: &String| word.chars().count() >= LONE_WORD_CHARS_MIN;
-    distinct.len() == key.len() && (key.len() > 1 || key.iter().all(is_long))
+    // A lone participle is a verb that the lists do not know.
+    let is_topic =
+        |word: &String| word.chars().count() >= LONE_WORD_CHARS_MIN && !word.ends_with("ed");
+    distinct.len() == key.len() && (key.len() > 1 || key.iter().all(is_topic))
 }
 
 fn contains(whole: &[String], part: &[String]) -> bool {
@@ -310,6 +331,11 @@ mod tests {
             of("The public license is the general public license. The general public license.", 9);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].text, "general public license");
+    }
+
+    #[test]
+    fn addresses_are_no_phrases() {
+        assert_eq!(of("See https://example.org/large/garden or me@example.org then.", 9), []);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     document::cut,
     entities::{Entity, EntityKind},
-    sentiment,
+    round, sentiment,
 };
 
 const PHRASES_SHOWN: usize = 8;
@@ -49,7 +49,7 @@ fn overview(out: &mut String, report: &Report) {
             counted(totals.documents, "document"),
             counted(totals.words, "word"),
             duration(totals.minutes),
-            sentiment::label(totals.sentiment),
+            sentiment::label(round(totals.sentiment, 2)),
             signed(totals.sentiment),
         ),
     );
@@ -68,7 +68,7 @@ fn overview(out: &mut String, report: &Report) {
             thousands(readability.words),
             readability.minutes.to_string(),
             signed(document.sentiment.compound),
-            readability.flesch.map_or_else(|| "–".to_owned(), |ease| format!("{ease:.0}")),
+            readability.flesch.map_or_else(|| "–".to_owned(), |ease| minus(&format!("{ease:.0}"))),
             readability.level.clone(),
         ]);
     }
@@ -235,7 +235,12 @@ fn duration(minutes: usize) -> String {
 }
 
 fn signed(score: f64) -> String {
-    format!("{score:+.2}").replace('-', "−")
+    minus(&format!("{score:+.2}"))
+}
+
+/// A number with the sign that is as wide as the plus.
+fn minus(number: &str) -> String {
+    number.replace('-', "−")
 }
 
 fn thousands(number: usize) -> String {
