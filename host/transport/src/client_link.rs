@@ -7,11 +7,17 @@ use std::time::Duration;
 
 use crate::client::{Answer, Request};
 use crate::codec::{self, CLIENT_FRAME_BYTES_MAX, DecodeError};
-use crate::socket::{Bounds, Dealer, Loss, Wait, wait};
+use crate::socket::{Bounds, Dealer, Wait, wait};
 use crate::{Endpoint, Error, Hub, SendError, clock, control};
 
 const BOUNDS: Bounds =
     Bounds { send_queue: 64, receive_queue: 64, frame_bytes_max: CLIENT_FRAME_BYTES_MAX };
+
+/// How often it is looked whether the other process is still there, while its answer is awaited.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// From somebody who listens to a connection takes no longer, also on a busy machine.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
 
 /// Requests and their answers, one at a time.
 ///
@@ -20,14 +26,9 @@ const BOUNDS: Bounds =
 pub struct ClientLink {
     hub: Hub,
     data: PathBuf,
-    connection: Option<Connection>,
+    connection: Option<Dealer>,
     request_id: u64,
     frame: Vec<u8>,
-}
-
-struct Connection {
-    dealer: Dealer,
-    loss: Loss,
 }
 
 impl ClientLink {
@@ -55,43 +56,37 @@ impl ClientLink {
         let deadline = clock::now() + timeout;
         let id = self.send(request)?;
         loop {
-            let connection = self.connection.as_ref().ok_or(Error::Disconnected)?;
-            if let Some(answer) = connection.answer(id)? {
+            let dealer = self.connection.as_ref().ok_or(Error::Disconnected)?;
+            // Looked at first: the answer may have come just before the end.
+            let connected = dealer.is_connected()?;
+            if let Some(answer) = answer(dealer, id)? {
                 return Ok(answer);
             }
-            if connection.loss.happened()? {
-                // The answer may have come just before the end.
-                let answer = connection.answer(id)?;
+            if !connected {
                 self.connection = None;
-                return answer.ok_or(Error::Disconnected);
+                return Err(Error::Disconnected);
             }
             let left = deadline.saturating_duration_since(clock::now());
             if left.is_zero() {
                 let waited_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
                 return Err(Error::Timeout { waited_ms });
             }
-            wait([&connection.dealer as &dyn Wait, &connection.loss], None, Some(left))?;
+            wait([dealer as &dyn Wait], None, Some(left.min(LOOK_EVERY)))?;
         }
     }
 
     fn send(&mut self, request: &Request) -> Result<u64, Error> {
         self.request_id += 1;
         codec::encode_request(self.request_id, request, &mut self.frame)?;
-        let lost = match &self.connection {
-            Some(connection) => connection.loss.happened()?,
-            None => true,
+        let dealer = match self.connection.take() {
+            Some(dealer) if dealer.is_connected()? => dealer,
+            Some(_) | None => connect(&self.hub, &self.data)?,
         };
-        if lost {
-            self.connection = None;
-        }
-        let connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => connect(&self.hub, &self.data)?,
-        };
-        let sent = connection.dealer.send(&mut self.frame);
-        self.connection = Some(connection);
-        match sent {
-            Ok(()) => Ok(self.request_id),
+        match dealer.send(&mut self.frame) {
+            Ok(()) => {
+                self.connection = Some(dealer);
+                Ok(self.request_id)
+            }
             Err(SendError::Gone | SendError::Full) => Err(Error::Disconnected),
             Err(SendError::Message(error)) => Err(Error::Request(error)),
             Err(SendError::System(source)) => {
@@ -101,19 +96,17 @@ impl ClientLink {
     }
 }
 
-impl Connection {
-    /// Drops late answers to earlier requests.
-    fn answer(&self, id: u64) -> Result<Option<Answer>, Error> {
-        while let Some(frame) = self.dealer.receive()? {
-            match codec::decode_answer(&frame) {
-                (Some(of), Ok(answer)) if of == id && frame.alone => return Ok(Some(answer)),
-                (Some(of), Err(error)) if of == id => return Err(Error::Answer(error)),
-                (None, Err(error @ DecodeError::Layout(_))) => return Err(Error::Answer(error)),
-                (_, _) => {}
-            }
+/// Drops late answers to earlier requests.
+fn answer(dealer: &Dealer, id: u64) -> Result<Option<Answer>, Error> {
+    while let Some(frame) = dealer.receive()? {
+        match codec::decode_answer(&frame) {
+            (Some(of), Ok(answer)) if of == id && frame.alone => return Ok(Some(answer)),
+            (Some(of), Err(error)) if of == id => return Err(Error::Answer(error)),
+            (None, Err(error @ DecodeError::Layout(_))) => return Err(Error::Answer(error)),
+            (_, _) => {}
         }
-        Ok(None)
     }
+    Ok(None)
 }
 
 impl std::fmt::Debug for ClientLink {
@@ -122,17 +115,33 @@ impl std::fmt::Debug for ClientLink {
     }
 }
 
-/// libzmq would try for ever, so it is asked first whether somebody listens.
-fn connect(hub: &Hub, data: &Path) -> Result<Connection, Error> {
+/// libzmq does not say whether somebody listens, so the system is asked: first, and again for as
+/// long as the connection is not made.
+fn connect(hub: &Hub, data: &Path) -> Result<Dealer, Error> {
     let path = control::locate(data)?;
-    if let Err(source) = UnixStream::connect(&path) {
-        return Err(match source.kind() {
+    listens(&path, data)?;
+    let dealer = Dealer::connect_once(hub, &Endpoint::ipc(path.clone()), BOUNDS)?;
+    let deadline = clock::now() + CONNECT_MAX;
+    while !dealer.is_connected()? {
+        if clock::now() >= deadline {
+            return Err(Error::Disconnected);
+        }
+        dealer.wait_connected(LOOK_EVERY)?;
+        if !dealer.is_connected()? {
+            listens(&path, data)?;
+        }
+    }
+    Ok(dealer)
+}
+
+fn listens(path: &Path, data: &Path) -> Result<(), Error> {
+    match UnixStream::connect(path) {
+        Ok(_closed_at_once) => Ok(()),
+        Err(source) => Err(match source.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
                 Error::NobodyListens { data: data.to_owned() }
             }
             _ => Error::Connect { endpoint: path.display().to_string(), source },
-        });
+        }),
     }
-    let (dealer, loss) = Dealer::connect_once(hub, &Endpoint::ipc(path), BOUNDS)?;
-    Ok(Connection { dealer, loss })
 }

@@ -13,7 +13,6 @@
 use std::io;
 use std::ops::Deref;
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::{Endpoint, Error, SendError};
@@ -183,31 +182,42 @@ impl Dealer {
         Ok(dealer)
     }
 
-    /// As [`Self::connect`], but it never connects a second time: when the connection ends or
-    /// cannot be made, [`Loss::happened`] says so.
+    /// As [`Self::connect`], but it connects once: after the connection has ended, or could not be
+    /// made, [`Self::is_connected`] is false for ever.
+    ///
+    /// (A socket monitor would say it sooner, but libzmq blocks its own thread when it reports to a
+    /// monitor that is closed already, and then never ends.)
     pub(crate) fn connect_once(
         hub: &Hub,
         endpoint: &Endpoint,
         bounds: Bounds,
-    ) -> Result<(Self, Loss), Error> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
+    ) -> Result<Self, Error> {
         let dealer = Self { socket: make(hub, zmq::DEALER, bounds)? };
-        let name = format!("inproc://loss-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let watch = || {
+        let set = || {
             dealer.socket.set_linger(0)?;
             dealer.socket.set_reconnect_ivl(-1)?;
-            let events = zmq::SocketEvent::DISCONNECTED.to_raw()
-                | zmq::SocketEvent::CLOSED.to_raw()
-                | zmq::SocketEvent::CONNECT_RETRIED.to_raw();
-            dealer.socket.monitor(&name, i32::from(events))?;
-            let watcher = hub.context.socket(zmq::PAIR)?;
-            watcher.set_linger(0)?;
-            watcher.connect(&name)?;
-            Ok(Loss { socket: watcher })
+            // No queue without a connection: that is how the loss of one is seen.
+            dealer.socket.set_immediate(true)
         };
-        let loss = watch().map_err(|source: zmq::Error| Error::system("watch a socket", source))?;
+        set().map_err(|source: zmq::Error| Error::system("make a socket", source))?;
         dealer.connect_to(endpoint)?;
-        Ok((dealer, loss))
+        Ok(dealer)
+    }
+
+    /// Of a dealer that [`Self::connect_once`] made: whether it can speak with its router.
+    pub(crate) fn is_connected(&self) -> Result<bool, Error> {
+        let events = self.socket.get_events();
+        let events = events.map_err(|source| Error::system("look at a socket", source))?;
+        Ok(events.contains(zmq::POLLOUT))
+    }
+
+    /// Waits until [`Self::is_connected`], at most `timeout`; may return early after a signal.
+    pub(crate) fn wait_connected(&self, timeout: Duration) -> Result<(), Error> {
+        let timeout_ms = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
+        match self.socket.poll(zmq::POLLOUT, timeout_ms) {
+            Ok(_) | Err(zmq::Error::EINTR) => Ok(()),
+            Err(source) => Err(Error::system("wait for a connection", source)),
+        }
     }
 
     fn connect_to(&self, endpoint: &Endpoint) -> Result<(), Error> {
@@ -232,17 +242,6 @@ impl Dealer {
     /// Never blocks. Over `inproc` a link whose other end is gone is always [`SendError::Full`].
     pub(crate) fn send(&self, frame: &mut Vec<u8>) -> Result<(), SendError> {
         self.socket.send(message_of(frame), zmq::DONTWAIT).map_err(send_error)
-    }
-}
-
-/// Tells that the connection of a [`Dealer`] is lost.
-pub(crate) struct Loss {
-    socket: zmq::Socket,
-}
-
-impl Loss {
-    pub(crate) fn happened(&self) -> Result<bool, Error> {
-        Ok(receive(&self.socket)?.is_some())
     }
 }
 
@@ -273,12 +272,6 @@ impl Wait for Router {
 }
 
 impl Wait for Dealer {
-    fn item(&self) -> zmq::PollItem<'_> {
-        self.socket.as_poll_item(zmq::POLLIN)
-    }
-}
-
-impl Wait for Loss {
     fn item(&self) -> zmq::PollItem<'_> {
         self.socket.as_poll_item(zmq::POLLIN)
     }
