@@ -75,13 +75,10 @@ impl EventLoop {
     /// An attempt is durable and wants a worker.
     pub(crate) fn dispatch(&mut self, id: RunId, order: Order) {
         let Some(slot) = self.runs.get(id) else { return };
-        let Some(run) = slot.run() else { return };
-        let definition = run.definition();
+        let definition = &slot.definition;
         let Some(step) = definition.steps.get(order.task.step.position()) else { return };
-        let (Some(call), Some(plugin)) = (step.kind.call(), run.plugin_of(order.task.step))
-        else {
-            return;
-        };
+        let Some(call) = step.kind.call() else { return };
+        let Some(plugin) = slot.plugins.get(call.plugin) else { return };
         let attempt = AttemptId { run: id, task: order.task, attempt: order.attempt };
         let dispatch = Dispatch {
             attempt,
@@ -95,7 +92,7 @@ impl EventLoop {
             trace_parent: None,
             limits: plugin.limits,
             dirs: plugin.dirs.clone(),
-            kv: kv_of(run.kv()),
+            kv: kv_of(&order.kv),
         };
         let wanted = Wanted { attempt, timeout: step.timeout };
         self.dispatcher.add_order(attempt, dispatch, order.input);
@@ -297,8 +294,8 @@ impl EventLoop {
     }
 
     fn log(&mut self, attempt: AttemptId, lines: Vec<wfhost_transport::message::LogLine>) {
-        let Some(run) = self.runs.get(attempt.run).and_then(|slot| slot.run()) else { return };
-        let Some(step) = run.definition().steps.get(attempt.task.step.position()) else { return };
+        let Some(slot) = self.runs.get(attempt.run) else { return };
+        let Some(step) = slot.definition.steps.get(attempt.task.step.position()) else { return };
         let lines = lines
             .into_iter()
             .map(|line| ShownLogLine {

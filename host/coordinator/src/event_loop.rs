@@ -11,8 +11,6 @@ use wfhost_checkpoint::{Commit, CommitResult, Committer, Content, Store};
 use wfhost_transport::client::{Answer, Refusal};
 use wfhost_transport::{ServerEvent, ServerLink};
 use wfhost_workflow::Definition;
-use wfhost_workflow::definition::{Step, StepKind};
-use wfhost_workflow::expression::Template;
 use wfhost_workflow::run::{Change, Effect, Input, Run, RunStarted};
 use wfhost_workflow::{MonotonicMs, RunId, TimestampMs};
 
@@ -120,7 +118,7 @@ impl EventLoop {
         };
         match &mut slot.place {
             Place::Away(waiting) => waiting.push_back((input, reply)),
-            Place::Here(_) if slot.heavy => {
+            Place::Here(run) if slot.heavy && !run.status().is_over() => {
                 self.send_away(id, input, reply, now);
             }
             Place::Here(run) => {
@@ -171,6 +169,8 @@ impl EventLoop {
             Ok(change) => self.store(id, change, reply),
             Err(rejection) => self.rejected(id, rejection, reply),
         }
+        // It may leave again at once: this is when it can be seen.
+        self.answer_watchers_of(id);
         for (input, reply) in waiting {
             self.take(id, input, reply);
         }
@@ -184,15 +184,17 @@ impl EventLoop {
         reply: ReplyTo,
     ) {
         let (id, now) = (started.run, self.parts.clock.now());
-        let heavy = is_heavy(&definition);
-        if heavy {
-            self.runs.insert(id, Slot::new(Place::Away(VecDeque::new()), heavy));
+        let plugins = Arc::from(started.plugins.as_slice());
+        let mut slot = Slot::new(Place::Away(VecDeque::new()), definition.clone(), plugins);
+        if slot.heavy {
+            self.runs.insert(id, slot);
             let work = Work::Start(definition, Box::new(started));
             return self.evaluate(Evaluation { now, work, reply: Some(reply) });
         }
         match evaluator::contain(id, || Run::start(definition, started, now)) {
             Some((run, change)) => {
-                self.runs.insert(id, Slot::new(Place::Here(Box::new(run)), heavy));
+                slot.place = Place::Here(Box::new(run));
+                self.runs.insert(id, slot);
                 self.store(id, change, Some(reply));
             }
             None => {
@@ -212,8 +214,8 @@ impl EventLoop {
             LoadedFor::Resume => Input::Recover,
             LoadedFor::Cancel { reason } => Input::Cancel { reason },
         };
-        let heavy = is_heavy(run.definition());
-        self.runs.insert(id, Slot::new(Place::Here(run), heavy));
+        let (definition, plugins) = (run.definition().clone(), Arc::from(run.plugins()));
+        self.runs.insert(id, Slot::new(Place::Here(run), definition, plugins));
         self.take(id, input, Some(reply));
     }
 
@@ -363,20 +365,6 @@ pub(crate) fn answer(link: &mut ServerLink, reply: ReplyTo, message: Answer) {
         // What a worker is told is a chunk, never an answer: it asks again.
         ReplyTo::Worker(_) => {}
     }
-}
-
-/// Whether a run's expressions may take long enough to keep others waiting.
-fn is_heavy(definition: &Definition) -> bool {
-    let step_is_heavy = |step: &Step| {
-        step.gates.iter().any(Template::is_heavy)
-            || match &step.kind {
-                StepKind::Call(call) => call.with.is_heavy(),
-                StepKind::Map(map) => map.items.is_heavy() || map.call.with.is_heavy(),
-                StepKind::Set(value) => value.is_heavy(),
-                StepKind::Parallel(_) => false,
-            }
-    };
-    definition.output.is_heavy() || definition.steps.iter().any(step_is_heavy)
 }
 
 fn describe(error: &wfhost_checkpoint::Error) -> String {

@@ -6,8 +6,8 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, SyncSender};
-use std::thread;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread::{self, JoinHandle};
 
 use wfhost_transport::client::ShownLogLine;
 use wfhost_workflow::RunId;
@@ -27,31 +27,72 @@ const ANSWER_BYTES_MAX: usize = 512 << 10;
 /// Takes log lines for the writing thread.
 #[derive(Debug)]
 pub(crate) struct LogWriter {
-    sender: SyncSender<(RunId, Vec<ShownLogLine>)>,
+    /// `None` only while it is dropped.
+    sender: Option<SyncSender<ToWriter>>,
+    thread: Option<JoinHandle<()>>,
     dropped: u64,
 }
 
+/// What the writing thread is told.
+#[derive(Debug)]
+enum ToWriter {
+    Lines(RunId, Vec<ShownLogLine>),
+    /// Say when everything before this is written.
+    Written(SyncSender<()>),
+}
+
 impl LogWriter {
-    /// Starts the thread; it ends with this value.
+    /// Starts the thread; it writes what it was given and ends with this value.
     pub(crate) fn start(folder: PathBuf) -> io::Result<Self> {
         fs::create_dir_all(&folder)?;
-        let (sender, receiver) = mpsc::sync_channel::<(RunId, Vec<ShownLogLine>)>(QUEUE_MAX);
-        thread::Builder::new().name("logs".to_owned()).spawn(move || {
-            for (run, lines) in receiver {
-                if let Err(error) = append(&folder, run, &lines) {
-                    tracing::warn!(%run, %error, "log lines could not be written");
+        let (sender, receiver) = mpsc::sync_channel(QUEUE_MAX);
+        let thread = thread::Builder::new().name("logs".to_owned()).spawn(move || {
+            for message in receiver {
+                match message {
+                    ToWriter::Lines(run, lines) => {
+                        if let Err(error) = append(&folder, run, &lines) {
+                            tracing::warn!(%run, %error, "log lines could not be written");
+                        }
+                    }
+                    // Who asked may have stopped waiting.
+                    ToWriter::Written(reply) => {
+                        let _gone = reply.try_send(());
+                    }
                 }
             }
         })?;
-        Ok(Self { sender, dropped: 0 })
+        Ok(Self { sender: Some(sender), thread: Some(thread), dropped: 0 })
+    }
+
+    /// Tells when all lines that were given before are written; never waits itself.
+    pub(crate) fn written(&self) -> Receiver<()> {
+        let (reply, written) = mpsc::sync_channel(1);
+        // A full queue drops the reply, which ends the waiting too.
+        self.send(ToWriter::Written(reply));
+        written
+    }
+
+    fn send(&self, message: ToWriter) -> bool {
+        self.sender.as_ref().is_some_and(|sender| sender.try_send(message).is_ok())
     }
 
     /// Never waits.
     pub(crate) fn write(&mut self, run: RunId, lines: Vec<ShownLogLine>) {
         let count = lines.len() as u64;
-        if self.sender.try_send((run, lines)).is_err() {
+        if !self.send(ToWriter::Lines(run, lines)) {
             self.dropped += count;
             tracing::warn!(dropped = self.dropped, "log lines were dropped");
+        }
+    }
+}
+
+/// The lines of a process's last moments are written before it ends.
+impl Drop for LogWriter {
+    fn drop(&mut self) {
+        drop(self.sender.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was reported by it.
+            let _panicked = thread.join();
         }
     }
 }

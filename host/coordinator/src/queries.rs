@@ -17,6 +17,9 @@ use crate::definitions::Definitions;
 use crate::shown;
 use crate::{logs, requests};
 
+/// For log lines that are on their way to the file.
+const LOGS_WAIT_MAX: Duration = Duration::from_secs(1);
+
 /// Records in one answer to `Events`.
 const RECORDS_MAX: usize = 500;
 
@@ -49,7 +52,8 @@ pub(crate) enum Query {
     Show { run: RunId },
     Await { run: RunId },
     Events { run: RunId, after: Revision, limit: usize },
-    Logs { run: RunId, offset: u64 },
+    /// `written` is told when all lines before the question are in the file.
+    Logs { run: RunId, offset: u64, written: mpsc::Receiver<()> },
     Output { run: RunId, step: Option<String> },
     Remove { run: RunId },
     Chunk { digest: Digest, offset: u64, len: u32 },
@@ -141,8 +145,10 @@ impl Sources {
             }
             Query::Await { run } => requests::ended_answer(&self.load(run)?),
             Query::Events { run, after, limit } => self.events(run, after, limit)?,
-            Query::Logs { run, offset } => {
+            Query::Logs { run, offset, written } => {
                 self.stored(run)?;
+                // A disk that takes longer only makes the answer shorter.
+                let _late = written.recv_timeout(LOGS_WAIT_MAX);
                 let (lines, offset) = logs::read(&self.logs, run, offset)
                     .map_err(|error| Refusal::Store(format!("the log of run {run}: {error}")))?;
                 Answer::Logs { lines, offset }

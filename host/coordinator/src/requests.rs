@@ -12,11 +12,14 @@ use wfhost_workflow::{Definition, DurationMs, Json, MonotonicMs, RunId};
 use crate::commands::{LoadedFor, QueryResult, ReplyTo};
 use crate::event_loop::{EventLoop, answer};
 use crate::queries::{Query, not_found, store_failed};
-use crate::runs::{Slot, WatchKind, Watcher};
+use crate::runs::{Place, Slot, WatchKind, Watcher};
 use crate::shown;
 
 /// Nobody waits longer than this in one request.
 const WAIT_MS_MAX: u64 = 60_000;
+
+/// How much longer than asked for a view of a busy run is waited for.
+const VIEW_GRACE: DurationMs = DurationMs(3_000);
 
 /// More would keep too much of the loop's time.
 const WATCHERS_MAX: usize = 10_000;
@@ -80,12 +83,19 @@ impl EventLoop {
             Request::Find { prefix } => self.ask(Query::Find { prefix }, reply),
             Request::Show { run } => match self.view(run) {
                 Some(view) => self.reply(reply, view),
+                // It is at the evaluator, or its end is on its way to the store.
+                None if self.runs.contains(run) => {
+                    self.watch(run, WatchKind::View { seen: 0 }, WAIT_MS_MAX, reply);
+                }
                 None => self.ask(Query::Show { run }, reply),
             },
             Request::Events { run, after, limit } => {
                 self.ask(Query::Events { run, after, limit: limit as usize }, reply);
             }
-            Request::Logs { run, offset } => self.ask(Query::Logs { run, offset }, reply),
+            Request::Logs { run, offset } => {
+                let written = self.parts.logs.written();
+                self.ask(Query::Logs { run, offset, written }, reply);
+            }
             Request::Output { run, step } => match self.runs.get(run).and_then(Slot::run) {
                 Some(open) => {
                     let answer = match output_of(open, step.as_deref()) {
@@ -266,24 +276,34 @@ impl EventLoop {
     /// Answers those who have not seen what there is to see.
     pub(crate) fn answer_watchers(&mut self) {
         for run in std::mem::take(&mut self.watched) {
-            let Some(view) = self.view(run) else {
+            if self.is_watched_on(run) {
                 self.watched.insert(run);
-                continue;
-            };
-            let Some(slot) = self.runs.get_mut(run) else { continue };
-            let tick = slot.tick;
-            let watchers = std::mem::take(&mut slot.watchers);
-            let (ready, waiting): (Vec<_>, Vec<_>) = watchers.into_iter().partition(
-                |watcher| matches!(watcher.kind, WatchKind::View { seen } if seen != tick),
-            );
-            if waiting.iter().any(|watcher| matches!(watcher.kind, WatchKind::View { .. })) {
-                self.watched.insert(run);
-            }
-            slot.watchers = waiting;
-            for watcher in ready {
-                answer(&mut self.parts.link, watcher.reply, view.clone());
             }
         }
+    }
+
+    /// The same of one run.
+    pub(crate) fn answer_watchers_of(&mut self, run: RunId) {
+        if self.watched.remove(&run) && self.is_watched_on(run) {
+            self.watched.insert(run);
+        }
+    }
+
+    /// Answers those who have not seen what there is to see, and says whether others wait.
+    fn is_watched_on(&mut self, run: RunId) -> bool {
+        let Some(view) = self.view(run) else { return self.runs.contains(run) };
+        let Some(slot) = self.runs.get_mut(run) else { return false };
+        let tick = slot.tick;
+        let watchers = std::mem::take(&mut slot.watchers);
+        let (ready, waiting): (Vec<_>, Vec<_>) = watchers.into_iter().partition(
+            |watcher| matches!(watcher.kind, WatchKind::View { seen } if seen != tick),
+        );
+        let others = waiting.iter().any(|watcher| matches!(watcher.kind, WatchKind::View { .. }));
+        slot.watchers = waiting;
+        for watcher in ready {
+            answer(&mut self.parts.link, watcher.reply, view.clone());
+        }
+        others
     }
 
     /// Answers those whose time is over.
@@ -291,8 +311,14 @@ impl EventLoop {
         let mut late = Vec::new();
         for (run, slot) in self.runs.slots_mut() {
             let watchers = std::mem::take(&mut slot.watchers);
-            let (over, waiting): (Vec<_>, Vec<_>) =
-                watchers.into_iter().partition(|watcher| watcher.until <= now);
+            // A run that is away has no view: it is waited for a little longer.
+            let grace = |kind| match (kind, &slot.place) {
+                (WatchKind::View { .. }, Place::Away(_)) => VIEW_GRACE,
+                _ => DurationMs(0),
+            };
+            let (over, waiting): (Vec<_>, Vec<_>) = watchers
+                .into_iter()
+                .partition(|watcher| watcher.until + grace(watcher.kind) <= now);
             slot.watchers = waiting;
             late.extend(over.into_iter().map(|watcher| (run, watcher)));
         }

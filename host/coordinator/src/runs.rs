@@ -1,11 +1,16 @@
 //! The runs in memory, and what is known of them besides their state.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 
 use wfhost_checkpoint::Snapshot;
 use wfhost_transport::message::Progress;
 use wfhost_workflow::run::{Effect, Event, Input, Record, Run};
-use wfhost_workflow::{Attempt, Revision, RunId, TaskId, TimestampMs};
+use wfhost_workflow::definition::{Step, StepKind};
+use wfhost_workflow::expression::Template;
+use wfhost_workflow::{
+    Attempt, Definition, PinnedPlugin, Revision, RunId, TaskId, TimestampMs,
+};
 
 use crate::commands::ReplyTo;
 
@@ -24,6 +29,9 @@ pub(crate) struct Runs {
 /// One run that is served.
 pub(crate) struct Slot {
     pub(crate) place: Place,
+    /// What the run was started from: also known while it is away.
+    pub(crate) definition: Arc<Definition>,
+    pub(crate) plugins: Arc<[PinnedPlugin]>,
     /// Commits that are on their way, oldest first.
     pub(crate) pending: VecDeque<PendingCommit>,
     /// Rises with everything that a view shows.
@@ -74,14 +82,20 @@ pub(crate) struct Live {
 }
 
 impl Slot {
-    pub(crate) fn new(place: Place, heavy: bool) -> Self {
+    pub(crate) fn new(
+        place: Place,
+        definition: Arc<Definition>,
+        plugins: Arc<[PinnedPlugin]>,
+    ) -> Self {
         Self {
             place,
+            heavy: is_heavy(&definition),
+            definition,
+            plugins,
             pending: VecDeque::new(),
             tick: 1,
             watchers: Vec::new(),
             live: Live::default(),
-            heavy,
             timer: None,
             journal_bytes: 0,
             snapshot_bytes: 0,
@@ -205,4 +219,18 @@ impl Runs {
     pub(crate) fn next_timer(&self) -> Option<TimestampMs> {
         self.timers.first().map(|(at, _)| *at)
     }
+}
+
+/// Whether a run's expressions may take long enough to keep others waiting.
+fn is_heavy(definition: &Definition) -> bool {
+    let step_is_heavy = |step: &Step| {
+        step.gates.iter().any(Template::is_heavy)
+            || match &step.kind {
+                StepKind::Call(call) => call.with.is_heavy(),
+                StepKind::Map(map) => map.items.is_heavy() || map.call.with.is_heavy(),
+                StepKind::Set(value) => value.is_heavy(),
+                StepKind::Parallel(_) => false,
+            }
+    };
+    definition.output.is_heavy() || definition.steps.iter().any(step_is_heavy)
 }

@@ -16,7 +16,7 @@ mod state;
 mod timers_due;
 mod view;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 pub use event::{Event, KvWrite, Record, RunStarted, RunStatus, RunSummary, StepOutput};
@@ -148,6 +148,8 @@ pub struct Order {
     pub attempt: Attempt,
     /// The function's input.
     pub input: Json,
+    /// The run's key-value store as the attempt sees it.
+    pub kv: Arc<BTreeMap<String, Vec<u8>>>,
 }
 
 impl Run {
@@ -260,7 +262,7 @@ impl Run {
 
     /// Its key-value store as it is now.
     #[must_use]
-    pub const fn kv(&self) -> &Arc<std::collections::BTreeMap<String, Vec<u8>>> {
+    pub const fn kv(&self) -> &Arc<BTreeMap<String, Vec<u8>>> {
         &self.state.kv
     }
 

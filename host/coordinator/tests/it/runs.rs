@@ -158,3 +158,24 @@ output: '${steps.c}'
     worker.succeed(dispatch.attempt, "1");
     assert_eq!(setting.ended(run).0, RunStatus::Succeeded);
 }
+
+#[test]
+fn a_run_with_expensive_expressions_loses_no_dispatch_while_it_is_away() {
+    let setting = Setting::new();
+    let mut worker = setting.worker(4);
+    let map = "\
+steps:
+  - { id: m, map: '${input.l}', as: it, at_once: 8, call: p/one, with: '${it + 1}' }
+output: '${steps.m.size()}'
+";
+    let list: Vec<String> = (0..300).map(|number| number.to_string()).collect();
+    let run = setting.start(1, map, &format!("{{\"l\":[{}]}}", list.join(",")));
+    // Results come in bunches, so that some arrive while the run is at the evaluator.
+    for _ in 0..75 {
+        let held = [(); 4].map(|()| worker.dispatch().attempt);
+        for attempt in held {
+            worker.succeed(attempt, "0");
+        }
+    }
+    assert_eq!(setting.ended(run).1.unwrap(), "300");
+}

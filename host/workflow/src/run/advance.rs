@@ -180,7 +180,8 @@ impl Run {
         input: Json,
     ) {
         self.push(change, Event::AttemptScheduled { task, attempt });
-        change.effects.push(Effect::Dispatch(Box::new(Order { task, attempt, input })));
+        let kv = self.state.kv.clone();
+        change.effects.push(Effect::Dispatch(Box::new(Order { task, attempt, input, kv })));
     }
 
     /// Schedules the attempt after `attempt`, or ends the run if its input has no value.
