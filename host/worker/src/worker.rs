@@ -32,7 +32,7 @@ const HEARTBEAT_MIN: Duration = Duration::from_millis(10);
 const RETRY_EVERY: Duration = Duration::from_millis(5);
 
 /// Heartbeats in a row that a coordinator in this process has not taken: it is gone.
-const UNTAKEN_MAX: u32 = 5;
+const UNTAKEN_MAX: u32 = 20;
 
 /// What a worker is made of.
 pub struct Options {
@@ -179,7 +179,7 @@ impl Worker {
     fn told(&mut self, message: ToWorker, now: Instant) {
         match message {
             ToWorker::Welcome { protocol, heartbeat_ms } => {
-                self.welcome(protocol, heartbeat_ms, now)
+                self.welcome(protocol, heartbeat_ms, now);
             }
             ToWorker::Refused { reason } => self.ending = Some(Ending::Refused(reason)),
             ToWorker::Dispatch(dispatch) => self.dispatched(dispatch),
