@@ -76,6 +76,12 @@ impl DataDir {
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                     let permissions = fs::metadata(&self.path)?.permissions();
                     if permissions.mode() & 0o077 != 0 {
+                        // `--data /tmp` must not lock everybody out of it.
+                        let ours = self.is_used() || self.path.join(ALLOWED_DIRS).exists();
+                        anyhow::ensure!(
+                            ours || fs::read_dir(&self.path)?.next().is_none(),
+                            "it holds other files, and other users can enter it"
+                        );
                         fs::set_permissions(&self.path, fs::Permissions::from_mode(0o700))
                             .context("it can be entered by other users, and that could not be changed")?;
                     }
@@ -86,7 +92,7 @@ impl DataDir {
         };
         create().map_err(|error| {
             CommandError::store(error)
-                .context(format!("could not make the data folder {}", self.path.display()))
+                .context(format!("could not use the data folder {}", self.path.display()))
                 .hint("choose another with `--data PATH` or WFHOST_DATA")
         })
     }
@@ -223,6 +229,17 @@ mod tests {
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         dir.create().unwrap();
         assert_eq!(mode(), 0o700);
+    }
+
+    #[test]
+    fn a_folder_that_others_use_stays_theirs() {
+        let temp = tempfile::tempdir().unwrap();
+        fs::write(temp.path().join("theirs"), "").unwrap();
+        fs::set_permissions(temp.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let dir = DataDir { path: temp.path().to_path_buf() };
+        let error = dir.create().unwrap_err();
+        assert!(error.message().contains("other files"), "{}", error.message());
+        assert_eq!(fs::metadata(temp.path()).unwrap().permissions().mode() & 0o777, 0o755);
     }
 
     #[test]

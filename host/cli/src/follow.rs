@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use wfhost_transport::client::{Answer, Request, RunView, ShownStatus};
+use wfhost_transport::client::{Answer, Refusal, Request, RunView, ShownStatus};
 use wfhost_transport::message::LogLevel;
 use wfhost_workflow::RunId;
 
@@ -19,6 +19,10 @@ use crate::session::Requests;
 const WAIT_MS: u64 = 150;
 /// The longest pause between two views.
 const PAUSE_MAX: Duration = Duration::from_millis(100);
+
+/// For so long a coordinator that has no time for an answer is asked again.
+const BUSY_LIMIT: Duration = Duration::from_secs(10);
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 /// Why the run is no longer followed.
 #[derive(Debug)]
@@ -42,11 +46,16 @@ pub(crate) struct Following<'a> {
     pub(crate) logs: Option<LogLevel>,
 }
 
-/// Follows the run.
-pub(crate) fn follow(session: &mut dyn Requests, following: &Following<'_>, progress: &mut Progress) -> Result<Followed> {
+/// Follows the run; log lines from `log_offset` on are shown, and it says where they ended.
+pub(crate) fn follow(
+    session: &mut dyn Requests,
+    following: &Following<'_>,
+    progress: &mut Progress,
+    log_offset: &mut u64,
+) -> Result<Followed> {
     let started = clock::instant();
+    let mut answered = started;
     let mut seen = 0;
-    let mut log_offset = 0;
     loop {
         if following.interrupt.is_asked() {
             return Ok(Followed::Interrupted);
@@ -54,11 +63,16 @@ pub(crate) fn follow(session: &mut dyn Requests, following: &Following<'_>, prog
         let request = Request::Watch { run: following.run, seen, wait_ms: WAIT_MS };
         let view = match session.view(request) {
             Ok(view) => view,
+            Err(error) if is_busy(&error) && answered.elapsed() < BUSY_LIMIT => {
+                std::thread::sleep(BUSY_PAUSE);
+                continue;
+            }
             Err(error) if error.code == ExitCode::Unreachable => return Ok(Followed::Lost(error)),
             Err(error) => return Err(error),
         };
+        answered = clock::instant();
         if following.logs.is_some() {
-            log_offset = show_logs(session, following, log_offset);
+            *log_offset = show_logs(session, following, *log_offset);
         }
         progress.show(&view);
         match view.run.status {
@@ -75,9 +89,25 @@ pub(crate) fn follow(session: &mut dyn Requests, following: &Following<'_>, prog
     }
 }
 
+/// Refused for now: a process that is gone gives another error.
+fn is_busy(error: &CommandError) -> bool {
+    matches!(error.error.downcast_ref(), Some(Refusal::Unavailable(_)))
+}
+
 /// A short run is seen at once; a long one costs at most ten views a second.
 fn pause(started: Instant) {
     std::thread::sleep((started.elapsed() / 10).min(PAUSE_MAX));
+}
+
+/// Where the run's log ends now: what was said before is not said again.
+pub(crate) fn log_end(session: &mut dyn Requests, run: RunId) -> u64 {
+    let mut end = 0;
+    while let Ok(Answer::Logs { offset, .. }) = session.request(Request::Logs { run, offset: end })
+        && offset > end
+    {
+        end = offset;
+    }
+    end
 }
 
 /// Log lines are an extra: failing to read them must not end the run.
@@ -107,7 +137,7 @@ mod tests {
         let run = view(0, ShownStatus::Running, vec![]).run.summary.run;
         let following = Following { run, output: &output, interrupt, logs: None };
         let mut progress = Progress::lines(&output);
-        let end = match follow(&mut fake, &following, &mut progress).unwrap() {
+        let end = match follow(&mut fake, &following, &mut progress, &mut 0).unwrap() {
             Followed::Over(view) => format!("over {:?}", view.run.status),
             Followed::Abandoned => "abandoned".to_owned(),
             Followed::Lost(error) => format!("lost: {}", error.message()),
@@ -124,11 +154,19 @@ mod tests {
     fn a_run_is_followed_to_its_end() {
         let answers = vec![
             shown(1, ShownStatus::Running, StepShown::Running),
+            Answer::Refused(Refusal::Unavailable("ask again".to_owned())),
             shown(4, ShownStatus::Succeeded, StepShown::Done),
         ];
         let (end, asked, stderr) = followed(answers, &Interrupt::default());
         assert_eq!(end, "over Succeeded");
-        assert!(matches!(asked.as_slice(), [Request::Watch { seen: 0, .. }, Request::Watch { seen: 1, .. }]));
+        let seen: Vec<_> = asked
+            .iter()
+            .map(|request| match request {
+                Request::Watch { seen, .. } => *seen,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(seen, [0, 1, 1]);
         assert!(stderr.contains("extract") && stderr.contains("done"), "{stderr}");
     }
 

@@ -1,6 +1,6 @@
 //! Runs, steps and events as JSON for scripts and as tables for people.
 
-use comfy_table::{Cell, ContentArrangement, Table, presets};
+use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 use wfhost_transport::client::{RunView, ShownEvent, ShownRun, ShownStatus, StepShown, StepView};
 use wfhost_workflow::{Json, PinnedPlugin, TimestampMs};
@@ -151,6 +151,12 @@ pub(crate) fn table(output: &Output, headings: &[&str]) -> Table {
     table.set_header(headings.iter().map(Cell::new));
     if let Some(first) = table.column_mut(0) {
         first.set_padding((0, 1));
+    }
+    // Ids and words stay whole on a narrow terminal: only the last column, the error, is broken.
+    for position in 0..headings.len().saturating_sub(1) {
+        if let Some(column) = table.column_mut(position) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
     table
 }

@@ -43,6 +43,7 @@ impl ResumeArgs {
             None => newest_interrupted(serving.session(), &context.output),
         };
         let run = found?;
+        serving.skip_logs(run);
         serving.session().done(Request::Resume { run })?;
         match serving.session().holder() {
             Some(holder) => context.output.note(&format!("following {run} in process {}", holder.pid)),

@@ -9,10 +9,11 @@ use wfhost_transport::message::LogLevel;
 use wfhost_workflow::RunId;
 
 use super::Context;
+use crate::clock;
 use crate::engine::{Engine, default_slots};
 use crate::error::{CommandError, Result};
 use crate::exit_code::ExitCode;
-use crate::follow::{Followed, Following, follow};
+use crate::follow::{Followed, Following, follow, log_end};
 use crate::interrupt::Interrupt;
 use crate::logging::Verbosity;
 use crate::progress::Progress;
@@ -23,6 +24,10 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// How often a run is taken over: each time its process has ended on the way.
 const TAKEOVERS_MAX: u32 = 20;
+
+/// For one takeover.
+const TAKEOVER_LIMIT: Duration = Duration::from_secs(15);
+const TAKEOVER_PAUSE: Duration = Duration::from_millis(50);
 
 /// Options of commands that run steps.
 #[derive(Debug, Clone, Args)]
@@ -63,6 +68,8 @@ pub(crate) struct Serving<'a> {
     purpose: Purpose,
     interrupt: Interrupt,
     session: Session,
+    /// Where the run's log has been read to.
+    log_offset: u64,
 }
 
 impl<'a> Serving<'a> {
@@ -70,11 +77,16 @@ impl<'a> Serving<'a> {
     pub(crate) fn open(context: &'a Context, purpose: Purpose) -> Result<Self> {
         let interrupt = Interrupt::listen()?;
         let session = Session::open(&context.data, &purpose)?;
-        Ok(Self { context, purpose, interrupt, session })
+        Ok(Self { context, purpose, interrupt, session, log_offset: 0 })
     }
 
     pub(crate) fn session(&mut self) -> &mut Session {
         &mut self.session
+    }
+
+    /// What the run's steps have said so far is not shown.
+    pub(crate) fn skip_logs(&mut self, run: RunId) {
+        self.log_offset = log_end(&mut self.session, run);
     }
 
     /// Follows the run, and takes it over if its process ends.
@@ -94,7 +106,7 @@ impl<'a> Serving<'a> {
                 interrupt: &self.interrupt,
                 logs: shown_logs(context.verbosity),
             };
-            match follow(&mut self.session, &following, progress)? {
+            match follow(&mut self.session, &following, progress, &mut self.log_offset)? {
                 Followed::Over(view) => return Ok(End::Over(view)),
                 Followed::Interrupted => return Ok(End::Interrupted),
                 Followed::Lost(error) if self.session.is_local() => return Err(error),
@@ -103,21 +115,39 @@ impl<'a> Serving<'a> {
                 }
                 Followed::Lost(_) | Followed::Abandoned => {}
             }
-            if let Some(view) = self.take_over(run)? {
+            let ended = std::mem::replace(&mut self.session, Session::Empty);
+            if let Some(holder) = ended.holder() {
+                context.output.note(&format!("process {} has left the run", holder.pid));
+            }
+            ended.close_at_once();
+            if let Some(view) = self.take_over_soon(run)? {
                 return Ok(End::Over(Box::new(view)));
             }
         }
         Err(CommandError::unreachable("the processes that served the run have ended too often"))
     }
 
-    /// The process that served the run has ended: goes on in this one, or in the next that
-    /// holds the folder.
-    fn take_over(&mut self, run: RunId) -> Result<Option<RunView>> {
-        let ended = std::mem::replace(&mut self.session, Session::Empty);
-        if let Some(holder) = ended.holder() {
-            self.context.output.note(&format!("process {} has left the run", holder.pid));
+    /// A process that is about to end still answers, or has closed its socket and still holds
+    /// the folder: that takes a moment.
+    fn take_over_soon(&mut self, run: RunId) -> Result<Option<RunView>> {
+        let started = clock::instant();
+        loop {
+            match self.take_over(run) {
+                Err(error)
+                    if error.code == ExitCode::Unreachable
+                        && started.elapsed() < TAKEOVER_LIMIT
+                        && !self.interrupt.is_asked() =>
+                {
+                    std::thread::sleep(TAKEOVER_PAUSE);
+                }
+                result => return result,
+            }
         }
-        ended.close_at_once();
+    }
+
+    /// The process that served the run has ended: goes on in this one, or in the next that
+    /// holds the folder. Gives the view of a run that is over.
+    fn take_over(&mut self, run: RunId) -> Result<Option<RunView>> {
         self.session = Session::open(&self.context.data, &self.purpose)?;
         let view = self.session.view(Request::Show { run })?;
         if view.run.summary.status.is_over() {

@@ -38,18 +38,27 @@ impl Lines {
 
 /// What there is to say about a step since it was last seen.
 pub(super) fn change(before: Option<&StepView>, step: &StepView, now: TimestampMs) -> Option<(Option<Tone>, String)> {
-    let same_state = before.is_some_and(|before| before.state == step.state);
-    let same_attempt = before.is_some_and(|before| before.attempt == step.attempt);
-    let error = || sanitise::line_of(step.error.as_deref().unwrap_or("no reason is known"), ERROR_CHARS_MAX);
-    if same_state && (step.state != StepShown::Running || same_attempt) {
+    // A `map` goes to and fro between the two: that is no news.
+    let is_open = |step: &StepView| {
+        step.items.is_some() && matches!(step.state, StepShown::Queued | StepShown::Running)
+    };
+    if is_open(step) && before.is_some_and(is_open) {
         return quarter(before, step).map(|text| (None, text));
     }
+    let same_state = before.is_some_and(|before| before.state == step.state);
+    let same_attempt = before.is_some_and(|before| before.attempt == step.attempt);
+    let was_in_backoff = before.is_some_and(|before| before.state == StepShown::Backoff);
+    let error = || sanitise::line_of(step.error.as_deref().unwrap_or("no reason is known"), ERROR_CHARS_MAX);
+    if same_state && (step.state != StepShown::Running || same_attempt) {
+        return None;
+    }
     match step.state {
+        StepShown::Queued if step.items.is_some() && !was_in_backoff => Some((None, running(step))),
         StepShown::Waiting | StepShown::Queued => None,
         StepShown::Running if step.attempt > 1 && step.items.is_none() => {
             Some((None, format!("running (attempt {})", step.attempt)))
         }
-        StepShown::Running if same_state => None,
+        StepShown::Running if same_state || (was_in_backoff && step.items.is_some()) => None,
         StepShown::Running => Some((None, running(step))),
         StepShown::Backoff => Some((Some(Tone::Warn), retrying(step, &error(), now))),
         StepShown::Done => Some((Some(Tone::Good), done(step))),
@@ -92,7 +101,7 @@ fn quarter(before: Option<&StepView>, step: &StepView) -> Option<String> {
     let (was, _) = before?.items.unwrap_or_default();
     let (is, total) = step.items?;
     let quarters = |items: u32| u64::from(items) * 4 / u64::from(total.max(1));
-    (step.state == StepShown::Running && total >= 8 && quarters(is) > quarters(was))
+    (total >= 8 && quarters(is) > quarters(was))
         .then(|| format!("{is}/{total} items"))
 }
 
@@ -149,7 +158,10 @@ mod tests {
         check(Some(&step("m", StepShown::Waiting)), &at(0, StepShown::Running), Some("running, 100 items"));
         check(Some(&at(0, StepShown::Running)), &at(24, StepShown::Running), None);
         check(Some(&at(24, StepShown::Running)), &at(25, StepShown::Running), Some("25/100 items"));
-        check(Some(&at(25, StepShown::Running)), &at(49, StepShown::Running), None);
+        check(Some(&at(25, StepShown::Running)), &at(49, StepShown::Queued), None);
+        check(Some(&at(49, StepShown::Queued)), &at(49, StepShown::Running), None);
+        check(Some(&at(49, StepShown::Queued)), &at(51, StepShown::Running), Some("51/100 items"));
+        check(Some(&at(60, StepShown::Backoff)), &at(61, StepShown::Running), None);
         let mut done = at(100, StepShown::Done);
         done.attempt = 3;
         check(Some(&at(99, StepShown::Running)), &done, Some("done, 100 items"));

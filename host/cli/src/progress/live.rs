@@ -3,7 +3,7 @@
 //! What is finished is written above and scrolls away, so that a workflow of thousands of
 //! steps needs no more lines than there are steps at once.
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use wfhost_transport::client::{RunView, StepShown, StepView};
 use wfhost_workflow::TimestampMs;
 
@@ -48,12 +48,11 @@ impl Live {
     }
 
     pub(crate) fn end(&mut self) {
-        for row in self.rows.drain(..) {
-            row.finish_and_clear();
-            self.area.remove(&row);
-        }
         // A terminal that is gone needs no clearing.
         let _ignored = self.area.clear();
+        // Rows draw themselves once more when they are dropped.
+        self.area.set_draw_target(ProgressDrawTarget::hidden());
+        self.rows.clear();
         self.output.detach();
     }
 
@@ -115,7 +114,7 @@ impl Live {
             row.push_str(&format!("  attempt {}", step.attempt));
         }
         match step.state {
-            StepShown::Queued => row.push_str("  waits for a slot"),
+            StepShown::Queued if step.items.is_none_or(|(done, _)| done == 0) => row.push_str("  waits for a slot"),
             StepShown::Backoff => {
                 let error = sanitise::line_of(step.error.as_deref().unwrap_or_default(), ERROR_CHARS_MAX);
                 let next = step.retry_at.map_or_else(String::new, |at| format!("  again in {}", clock::span(at - now)));

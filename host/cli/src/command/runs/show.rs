@@ -1,7 +1,7 @@
 //! `wfhost runs show RUN`.
 
 use clap::Args;
-use wfhost_transport::client::{Request, RunView, StepView};
+use wfhost_transport::client::{Request, RunView, ShownStatus, StepView};
 use wfhost_workflow::{Json, TimestampMs};
 
 use crate::command::Context;
@@ -88,8 +88,13 @@ fn heading(output: &Output, view: &RunView, now: TimestampMs) -> String {
 
 fn step_span(step: &StepView, view: &RunView, now: TimestampMs) -> String {
     let Some(started) = step.started_at else { return String::new() };
-    let ended = step.ended_at.or_else(|| view.run.summary.status.is_over().then_some(view.run.summary.changed_at));
-    clock::span(ended.unwrap_or(now) - started)
+    let until = match view.run.status {
+        ShownStatus::Running => now,
+        ShownStatus::Interrupted | ShownStatus::Succeeded | ShownStatus::Failed | ShownStatus::Cancelled => {
+            view.run.summary.changed_at
+        }
+    };
+    clock::span(step.ended_at.unwrap_or(until) - started)
 }
 
 fn json_block(value: &Json) -> String {
@@ -101,7 +106,7 @@ mod tests {
     use super::*;
     use crate::fakes::{NOON, step, view};
     use crate::output::Format;
-    use wfhost_transport::client::{ShownStatus, StepShown};
+    use wfhost_transport::client::StepShown;
 
     fn failed_view() -> RunView {
         let mut failed = step("analyse", StepShown::Failed);
