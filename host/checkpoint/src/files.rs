@@ -42,12 +42,12 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
     fs::rename(from, to).map_err(|source| Error::io("rename", from, source))
 }
 
-/// Makes the names in `folder` durable, if `durability` asks for it.
-pub(crate) fn sync_folder(folder: &Path, durability: Durability) -> Result<(), Error> {
+/// Makes a file's content, or the names in a folder, durable, if `durability` asks for it.
+pub(crate) fn sync(path: &Path, durability: Durability) -> Result<(), Error> {
     match durability {
-        Durability::Sync => File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(|source| Error::io("sync", folder, source)),
+        Durability::Sync => File::open(path)
+            .and_then(|file| file.sync_all())
+            .map_err(|source| Error::io("sync", path, source)),
         Durability::Os | Durability::None => Ok(()),
     }
 }

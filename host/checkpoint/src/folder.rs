@@ -134,9 +134,8 @@ fn open_journal(
         None => begin(&table)?,
     };
     let table = compact::compact(table, &store, verified.bytes, options)?;
-    // sled syncs its files and not their names.
-    files::sync_folder(&store, durability)?;
-    files::sync_folder(path, durability)?;
+    sync_store(&store, durability)?;
+    files::sync(path, durability)?;
     evidence.discard();
     let mark = Mark::open(mark_path, meta.progress(), durability)?;
     snapshots.sweep(&|name| verified.snapshots.contains(name))?;
@@ -151,6 +150,16 @@ fn open_table(store: &Path, options: &OpenOptions) -> Result<SledTable, Error> {
     let bytes = store.join("db").metadata().map_or(0, |metadata| metadata.len());
     let open_max = options.open_max + Duration::from_secs(bytes / BYTES_PER_SECOND_MIN);
     SledTable::open(store, SledOptions { durability: options.durability, open_max })
+}
+
+/// Makes durable what sled has made and not synced: its configuration, and the files' names.
+fn sync_store(store: &Path, durability: Durability) -> Result<(), Error> {
+    for file in files::entries(store)? {
+        if file.file_type().is_ok_and(|kind| kind.is_file()) {
+            files::sync(&file.path(), durability)?;
+        }
+    }
+    files::sync(store, durability)
 }
 
 /// A new store's first batch.

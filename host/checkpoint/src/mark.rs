@@ -79,7 +79,7 @@ impl Mark {
                 mark.file.sync_all().map_err(|source| Error::io("sync", &mark.path, source))?;
             }
             if let Some(folder) = mark.path.parent() {
-                files::sync_folder(folder, durability)?;
+                files::sync(folder, durability)?;
             }
         }
         Ok(mark)

@@ -48,7 +48,7 @@ impl Snapshots {
 
     pub(crate) fn settle(&self) -> Result<(), Error> {
         match self {
-            Self::Folder { root, durability } => files::sync_folder(root, *durability),
+            Self::Folder { root, durability } => files::sync(root, *durability),
             Self::Memory(_) => Ok(()),
         }
     }

@@ -32,7 +32,7 @@ impl Folder {
     pub(super) fn open(root: PathBuf, durability: Durability) -> Result<Self, Error> {
         let temporary = root.join("tmp");
         files::make_private_folder(&temporary)?;
-        files::sync_folder(&root, durability)?;
+        files::sync(&root, durability)?;
         Ok(Self { root, durability, next_temporary: AtomicU64::new(0), known: RwLock::default() })
     }
 
@@ -62,7 +62,7 @@ impl Folder {
             self.write(&path, bytes)?;
         }
         for folder in folders {
-            files::sync_folder(&folder, self.durability)?;
+            files::sync(&folder, self.durability)?;
         }
         drop(known);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
@@ -96,7 +96,7 @@ impl Folder {
             && !folder.is_dir()
         {
             files::make_private_folder(folder)?;
-            files::sync_folder(&self.root, self.durability)?;
+            files::sync(&self.root, self.durability)?;
         }
         files::rename(&temporary, path)
     }

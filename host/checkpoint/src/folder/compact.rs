@@ -9,7 +9,7 @@ use std::path::Path;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::{OpenOptions, open_table};
+use super::{OpenOptions, open_table, sync_store};
 use crate::key;
 use crate::mark::Found;
 use crate::table::{Applied, Batch, Order, SledTable, Table as _};
@@ -44,14 +44,14 @@ pub(super) fn compact(
         return Ok(table);
     }
     if let Some(folder) = store.parent() {
-        files::sync_folder(folder, options.durability)?;
+        files::sync(folder, options.durability)?;
     }
     drop(table);
     if let Err(error) = fs::remove_dir_all(&copy) {
         tracing::warn!(%error, "the store's larger form stays behind");
     }
     let table = open_table(store, options)?;
-    files::sync_folder(store, options.durability)?;
+    sync_store(store, options.durability)?;
     Ok(table)
 }
 
@@ -73,7 +73,7 @@ fn write_copy(table: &SledTable, folder: &Path, options: &OpenOptions) -> Result
     })?;
     apply(&batch)?;
     copy.settle()?;
-    files::sync_folder(folder, options.durability)?;
+    sync_store(folder, options.durability)?;
     // The mark was asked about the table itself.
     verify(&copy, Found::Progress(crate::mark::Progress::default())).map(|_verified| ())
 }
