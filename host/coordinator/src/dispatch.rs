@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use wfhost_transport::message::{
-    Dispatch, FromWorker, Outcome, PROTOCOL, Payload, ToWorker,
+    CANCELLED, Dispatch, FromWorker, NO_SLOT, Outcome, PROTOCOL, Payload, ToWorker,
 };
 use wfhost_transport::{DecodeError, SendError};
 use wfhost_transport::client::ShownLogLine;
@@ -197,6 +197,13 @@ impl EventLoop {
         self.carry_out(decisions);
         let outcome = match outcome {
             Outcome::Succeeded { output, kv } => AttemptOutcome::Succeeded { output, kv },
+            // The worker's doing, not the step's: it stops, or still has what was given up here.
+            Outcome::Failed(failure)
+                if failure.kind == FailureKind::Host
+                    && (failure.code == CANCELLED || failure.code == NO_SLOT) =>
+            {
+                AttemptOutcome::Lost { reason: failure.message }
+            }
             Outcome::Failed(failure) => AttemptOutcome::Failed(failure),
         };
         self.end(attempt, outcome);

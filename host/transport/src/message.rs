@@ -11,6 +11,9 @@ pub const PROTOCOL: u16 = 1;
 /// The code of the failure with which a worker ends an attempt that it was told to stop.
 pub const CANCELLED: &str = "cancelled";
 
+/// The code of the failure with which a worker answers a `Dispatch` above its slots.
+pub const NO_SLOT: &str = "no-slot";
+
 /// From a worker to its coordinator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -86,7 +89,7 @@ pub enum ToWorker {
     Dispatch(Box<Dispatch>),
     /// Stop this attempt. When it has really stopped, the worker sends `Ended` with a failure of
     /// kind `host` and code [`CANCELLED`] (or the result, if that was faster): only then is the
-    /// slot free. An attempt that is not running has already been answered.
+    /// slot free. An attempt that is not running is answered in the same way at once.
     Cancel {
         /// Which attempt.
         attempt: AttemptId,

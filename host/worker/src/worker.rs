@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use tokio::task::AbortHandle;
-use wfhost_transport::message::{Dispatch, FromWorker, Outcome, PROTOCOL, ToWorker};
+use wfhost_transport::message::{CANCELLED, Dispatch, FromWorker, NO_SLOT, Outcome, PROTOCOL, ToWorker};
 use wfhost_transport::{Error, WorkerEvent, WorkerLink};
 use wfhost_workflow::{AttemptId, Failure, FailureKind};
 
@@ -183,11 +183,11 @@ impl Worker {
             }
             ToWorker::Refused { reason } => self.ending = Some(Ending::Refused(reason)),
             ToWorker::Dispatch(dispatch) => self.dispatched(dispatch),
-            ToWorker::Cancel { attempt } => {
-                if let Some(running) = self.running.get(&attempt) {
-                    running.abort.abort();
-                }
-            }
+            ToWorker::Cancel { attempt } => match self.running.get(&attempt) {
+                Some(running) => running.abort.abort(),
+                // Its end may have got lost: the coordinator keeps the slot until it hears of it.
+                None => self.say_cancelled(attempt),
+            },
             ToWorker::Chunk { digest, offset, total, bytes } => {
                 self.fetches.chunk(digest, offset, total, &bytes, now);
             }
@@ -242,7 +242,7 @@ impl Worker {
         }
         if self.running.len() >= self.slots as usize {
             let message = format!("all {} slots of the worker are taken", self.slots);
-            let failure = Failure::new(FailureKind::Host, "no-slot", message);
+            let failure = Failure::new(FailureKind::Host, NO_SLOT, message);
             let outcome = Outcome::Failed(failure);
             self.outbox.send(&mut self.link, FromWorker::Ended { attempt, outcome });
             return;
@@ -251,6 +251,12 @@ impl Worker {
         let task = attempt::task(&self.surroundings, dispatch, Arc::clone(&sink));
         let abort = self.runtime.spawn(task).abort_handle();
         self.running.insert(attempt, Running { sink, abort });
+    }
+
+    fn say_cancelled(&mut self, attempt: AttemptId) {
+        let failure = Failure::new(FailureKind::Host, CANCELLED, "the attempt is not running");
+        let outcome = Outcome::Failed(failure);
+        self.outbox.send(&mut self.link, FromWorker::Ended { attempt, outcome });
     }
 
     fn ended(&mut self, attempt: AttemptId, outcome: Outcome) {

@@ -1,7 +1,8 @@
 //! Workers that die, fall silent, speak another protocol or talk nonsense.
 
-use wfhost_transport::message::{FromWorker, PROTOCOL, ToWorker};
+use wfhost_transport::message::{CANCELLED, FromWorker, NO_SLOT, Outcome, PROTOCOL, ToWorker};
 use wfhost_workflow::run::RunStatus;
+use wfhost_workflow::{Failure, FailureKind};
 
 use crate::runs::TWO;
 use crate::setting::Setting;
@@ -94,4 +95,23 @@ output: '${steps.m}'
         worker.succeed(done.attempt, "0");
     }
     assert_eq!(setting.ended(run).1.unwrap(), "[0,0,0,0,0,0]");
+}
+
+#[test]
+fn what_a_worker_stops_by_itself_is_not_the_steps_failure() {
+    let setting = Setting::new();
+    let mut worker = setting.worker(1);
+    let run = setting.start(1, TWO, "{\"x\":5}");
+    for (number, code) in [CANCELLED, NO_SLOT, CANCELLED].into_iter().enumerate() {
+        let dispatch = worker.dispatch();
+        assert_eq!(dispatch.attempt.attempt.0 as usize, number + 1);
+        let failure = Failure::new(FailureKind::Host, code, "the worker's doing");
+        let outcome = Outcome::Failed(failure);
+        worker.say(FromWorker::Ended { attempt: dispatch.attempt, outcome });
+    }
+    let first = worker.dispatch();
+    worker.succeed(first.attempt, "{\"y\":1}");
+    let second = worker.dispatch();
+    worker.succeed(second.attempt, "1");
+    assert_eq!(setting.ended(run).0, RunStatus::Succeeded);
 }

@@ -67,8 +67,9 @@ fn a_cancelled_attempt_stops_and_gives_its_slot_back() {
         world.tell(&ToWorker::Cancel { attempt: waiting });
         let failure = world.failure_of(waiting);
         assert_eq!((failure.kind, failure.code.as_str()), (FailureKind::Host, CANCELLED));
-        // The slot is free, and cancelling what is over says nothing.
+        // The slot is free, and cancelling what is over is answered: the end may have got lost.
         world.tell(&ToWorker::Cancel { attempt: waiting });
+        assert_eq!(world.failure_of(waiting).code, CANCELLED);
         let next = world.dispatch(2, "echo", "2");
         assert_eq!(world.end_of(next), succeeded("2"));
     }
