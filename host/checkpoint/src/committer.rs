@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use wfhost_workflow::{Revision, RunId};
 
@@ -14,6 +15,12 @@ use crate::{Commit, Error, Store};
 
 /// What became of a batch: the commits that are now durable, in order, or why none will be.
 pub type CommitResult = Result<Vec<(RunId, Revision)>, Error>;
+
+/// How large the former batch was, at least, for the next one to gather.
+const GATHER_AFTER: usize = 4;
+
+/// For how long: well below what a sync takes on most disks.
+const GATHER: Duration = Duration::from_micros(200);
 
 /// What is called after each batch, on the committer's thread: it must be quick.
 pub type Notify = Box<dyn Fn(CommitResult) + Send>;
@@ -178,7 +185,9 @@ impl Shared {
     fn serve(&self, store: &dyn Store, notify: &Notify) {
         // However this ends, nobody must wait for it.
         let _fail_at_end = FailAtEnd(self);
-        while let Some(batch) = self.next_batch() {
+        let mut former = 0;
+        while let Some(batch) = self.next_batch(former) {
+            former = batch.len();
             if let Err(error) = commit_split(store, &batch, notify) {
                 self.fail();
                 notify(Err(error));
@@ -188,13 +197,21 @@ impl Shared {
     }
 
     /// What waits, up to a batch; `None` when closed and empty.
-    fn next_batch(&self) -> Option<Vec<Commit>> {
+    ///
+    /// After a batch of several, those who wait are about to be joined by others: a moment's
+    /// patience makes fewer and larger batches. Whoever commits alone is never kept waiting.
+    fn next_batch(&self, former: usize) -> Option<Vec<Commit>> {
         let mut queue = self.lock();
         while queue.waiting.is_empty() {
             if queue.state != State::Open {
                 return None;
             }
             queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        if former >= GATHER_AFTER && queue.waiting.len() < former && queue.state == State::Open {
+            drop(queue);
+            std::thread::sleep(GATHER);
+            queue = self.lock();
         }
         let mut batch = Vec::new();
         let mut batch_bytes = 0;

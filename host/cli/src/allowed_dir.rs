@@ -40,7 +40,11 @@ mod tests {
         check(":ro", DirMode::ReadOnly);
         check(":rw", DirMode::ReadWrite);
         assert!(parse(&format!("{}:wo", odd.display())).is_err());
-        assert!(parse(&root.join("file").display().to_string()).unwrap_err().contains("not a directory"));
+        assert!(
+            parse(&root.join("file").display().to_string())
+                .unwrap_err()
+                .contains("not a directory")
+        );
         assert!(parse(&root.join("none").display().to_string()).is_err());
     }
 }

@@ -25,7 +25,10 @@ pub(crate) fn rfc3339(time: TimestampMs) -> String {
 
 /// In the user's zone with its offset: `2026-11-23 16:24:00 +01:00`.
 pub(crate) fn local(time: TimestampMs) -> String {
-    timestamp(time).to_zoned_datetime(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
+    timestamp(time)
+        .to_zoned_datetime(TimeZone::system())
+        .strftime("%Y-%m-%d %H:%M:%S %:z")
+        .to_string()
 }
 
 /// The time of day in the user's zone: `16:24:00`.
@@ -35,7 +38,10 @@ pub(crate) fn time_of_day(time: TimestampMs) -> String {
 
 fn timestamp(time: TimestampMs) -> Timestamp {
     // Times come from stored data: one that cannot be shown must not stop a list.
-    i64::try_from(time.0).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or(Timestamp::MAX)
+    i64::try_from(time.0)
+        .ok()
+        .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+        .unwrap_or(Timestamp::MAX)
 }
 
 /// A span as a person reads it: `83ms`, `4.2s`, `3m05s`, `2h07m`, `3d04h`.

@@ -31,7 +31,8 @@ pub(crate) struct Surroundings {
 
 impl Surroundings {
     pub(crate) fn of_process() -> Self {
-        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let variable =
+            |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         Self {
             xdg_data_home: variable("XDG_DATA_HOME"),
             home: variable("HOME"),
@@ -51,7 +52,8 @@ impl DataDir {
             })?,
         };
         let path = std::path::absolute(&path).map_err(|error| {
-            CommandError::store(error).context(format!("could not use the data folder {}", path.display()))
+            CommandError::store(error)
+                .context(format!("could not use the data folder {}", path.display()))
         })?;
         Ok(Self { path })
     }
@@ -83,7 +85,9 @@ impl DataDir {
                             "it holds other files, and other users can enter it"
                         );
                         fs::set_permissions(&self.path, fs::Permissions::from_mode(0o700))
-                            .context("it can be entered by other users, and that could not be changed")?;
+                            .context(
+                                "it can be entered by other users, and that could not be changed",
+                            )?;
                     }
                 }
                 Err(error) => return Err(error.into()),
@@ -135,14 +139,20 @@ impl DataDir {
                 toml::to_string(&AllowedDirsFile { allow })?
             );
             let temporary = self.path.join(format!("{ALLOWED_DIRS}.{}.new", std::process::id()));
-            let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+            let mut file = fs::OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&temporary)?;
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
             fs::rename(&temporary, self.path.join(ALLOWED_DIRS))?;
             Ok(())
         };
         write().map_err(|error| {
-            CommandError::store(error).context(format!("could not write {}", self.path.join(ALLOWED_DIRS).display()))
+            CommandError::store(error)
+                .context(format!("could not write {}", self.path.join(ALLOWED_DIRS).display()))
         })
     }
 }
@@ -177,7 +187,11 @@ struct AllowedDirLine {
 
 impl AllowedDirLine {
     fn checked(self) -> anyhow::Result<AllowedDir> {
-        anyhow::ensure!(Path::new(&self.path).is_absolute(), "`{}` is not an absolute path", self.path);
+        anyhow::ensure!(
+            Path::new(&self.path).is_absolute(),
+            "`{}` is not an absolute path",
+            self.path
+        );
         // A directory that is gone allows nothing, and is no reason to stop.
         let host_path = fs::canonicalize(&self.path)
             .ok()
@@ -207,9 +221,16 @@ mod tests {
     fn the_folder_is_where_the_user_says_or_the_platform() {
         let linux = Surroundings { home: Some("/home/u".into()), ..Surroundings::default() };
         let xdg = Surroundings { xdg_data_home: Some("/x".into()), home: None, macos: false };
-        let relative = Surroundings { xdg_data_home: Some("x".into()), home: Some("/home/u".into()), macos: false };
-        let macos = Surroundings { home: Some("/Users/u".into()), macos: true, ..Surroundings::default() };
-        let check = |flag, at: &Surroundings, path: Option<&str>| assert_eq!(resolved(flag, at).as_deref(), path);
+        let relative = Surroundings {
+            xdg_data_home: Some("x".into()),
+            home: Some("/home/u".into()),
+            macos: false,
+        };
+        let macos =
+            Surroundings { home: Some("/Users/u".into()), macos: true, ..Surroundings::default() };
+        let check = |flag, at: &Surroundings, path: Option<&str>| {
+            assert_eq!(resolved(flag, at).as_deref(), path)
+        };
         check(Some("/d"), &linux, Some("/d"));
         check(Some(""), &linux, Some("/home/u/.local/share/wfhost"));
         check(None, &linux, Some("/home/u/.local/share/wfhost"));

@@ -23,8 +23,10 @@ impl Engine {
             .enable_all()
             .build()
             .map_err(|error| CommandError::store(error).context("could not start threads"))?;
-        let host = PluginHost::new(HostOptions { slots, ..HostOptions::default() })
-            .map_err(|error| CommandError::store(error).context("could not start the plugin host"))?;
+        let host =
+            PluginHost::new(HostOptions { slots, ..HostOptions::default() }).map_err(|error| {
+                CommandError::store(error).context("could not start the plugin host")
+            })?;
         Ok(Self { runtime: Arc::new(runtime), host })
     }
 
@@ -37,7 +39,10 @@ impl Engine {
     }
 
     /// Makes a component ready, and asks what it offers. Errors are for people.
-    pub(crate) fn load(&self, component: &Component) -> std::result::Result<(Arc<Plugin>, Arc<Vec<Contract>>), String> {
+    pub(crate) fn load(
+        &self,
+        component: &Component,
+    ) -> std::result::Result<(Arc<Plugin>, Arc<Vec<Contract>>), String> {
         self.runtime.block_on(async {
             let plugin = self
                 .host

@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn a_message_is_the_chain_without_repeats() {
-        let error = anyhow::anyhow!("no such file").context("no such file").context("could not read x");
+        let error =
+            anyhow::anyhow!("no such file").context("no such file").context("could not read x");
         let error = CommandError::store(error);
         assert_eq!(error.message(), "could not read x: no such file");
         assert_eq!(error.context("loading").message(), "loading: could not read x: no such file");

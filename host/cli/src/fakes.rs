@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use wfhost_transport::client::{Answer, Request, RunView, ShownRun, ShownStatus, StepShown, StepView};
+use wfhost_transport::client::{
+    Answer, Request, RunView, ShownRun, ShownStatus, StepShown, StepView,
+};
 use wfhost_workflow::run::{RunStatus, RunSummary};
 use wfhost_workflow::{Digest, Revision, RunId, TimestampMs};
 

@@ -172,7 +172,8 @@ mod tests {
 
     #[test]
     fn whatever_ends_the_watching_has_its_name() {
-        let check = |answers, text: &str| assert_eq!(followed(answers, &Interrupt::default()).0, text);
+        let check =
+            |answers, text: &str| assert_eq!(followed(answers, &Interrupt::default()).0, text);
         check(vec![shown(1, ShownStatus::Interrupted, StepShown::Queued)], "abandoned");
         check(vec![], "lost: no answer is left");
         check(vec![shown(1, ShownStatus::Failed, StepShown::Failed)], "over Failed");

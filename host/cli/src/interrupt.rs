@@ -19,7 +19,9 @@ impl Interrupt {
     pub(crate) fn listen() -> Result<Self> {
         let interrupt = Self::default();
         let asked = Arc::clone(&interrupt.asked);
-        let failed = |error: std::io::Error| CommandError::store(error).context("could not listen for signals");
+        let failed = |error: std::io::Error| {
+            CommandError::store(error).context("could not listen for signals")
+        };
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(failed)?;
         let (mut ctrl_c, mut terminate) = {

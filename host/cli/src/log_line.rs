@@ -79,7 +79,10 @@ mod tests {
                 at_ms: 0,
                 level: LogLevel::Warn,
                 message: "\u{1b}[2Jgone\n".to_owned(),
-                fields: vec![("n".to_owned(), "1".to_owned()), ("t".to_owned(), "\"x\"".to_owned())],
+                fields: vec![
+                    ("n".to_owned(), "1".to_owned()),
+                    ("t".to_owned(), "\"x\"".to_owned()),
+                ],
             },
         };
         let line = text(&shown, &Output::captured(Format::Text));

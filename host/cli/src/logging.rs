@@ -29,15 +29,26 @@ impl Verbosity {
         match (self.quiet, self.verbose) {
             (true, _) => "error",
             (false, 0) => "warn",
-            (false, 1) => "warn,wfhost=info,wfhost_checkpoint=info,wfhost_coordinator=info,wfhost_plugin=info,wfhost_transport=info,wfhost_worker=info",
-            (false, 2) => "info,wfhost=debug,wfhost_checkpoint=debug,wfhost_coordinator=debug,wfhost_plugin=debug,wfhost_transport=debug,wfhost_worker=debug",
-            (false, _) => "debug,wfhost=trace,wfhost_checkpoint=trace,wfhost_coordinator=trace,wfhost_plugin=trace,wfhost_transport=trace,wfhost_worker=trace",
+            (false, 1) => {
+                "warn,wfhost=info,wfhost_checkpoint=info,wfhost_coordinator=info,wfhost_plugin=info,wfhost_transport=info,wfhost_worker=info"
+            }
+            (false, 2) => {
+                "info,wfhost=debug,wfhost_checkpoint=debug,wfhost_coordinator=debug,wfhost_plugin=debug,wfhost_transport=debug,wfhost_worker=debug"
+            }
+            (false, _) => {
+                "debug,wfhost=trace,wfhost_checkpoint=trace,wfhost_coordinator=trace,wfhost_plugin=trace,wfhost_transport=trace,wfhost_worker=trace"
+            }
         }
     }
 }
 
 /// Starts logging for the whole process. `filter` is the text of `WFHOST_LOG`.
-pub(crate) fn start(output: &Output, format: LogFormat, verbosity: Verbosity, filter: Option<&str>) -> Result<()> {
+pub(crate) fn start(
+    output: &Output,
+    format: LogFormat,
+    verbosity: Verbosity,
+    filter: Option<&str>,
+) -> Result<()> {
     let filter = match filter.filter(|text| !text.trim().is_empty()) {
         None => EnvFilter::new(verbosity.filter()),
         Some(text) => EnvFilter::try_new(text).map_err(|error| {
@@ -53,7 +64,8 @@ pub(crate) fn start(output: &Output, format: LogFormat, verbosity: Verbosity, fi
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
-    started.map_err(|error| CommandError::store(anyhow::anyhow!("could not start logging: {error}")))
+    started
+        .map_err(|error| CommandError::store(anyhow::anyhow!("could not start logging: {error}")))
 }
 
 /// Writes log lines so that they don't tear the live view.

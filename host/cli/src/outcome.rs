@@ -45,7 +45,10 @@ pub(crate) fn write(output: &Output, view: &RunView, result: Option<&Json>) -> R
     let time = clock::span(summary.changed_at - summary.started_at);
     match view.run.status {
         ShownStatus::Succeeded => output.note(&format!("run {} succeeded in {time}", summary.run)),
-        ShownStatus::Failed | ShownStatus::Cancelled | ShownStatus::Running | ShownStatus::Interrupted => {
+        ShownStatus::Failed
+        | ShownStatus::Cancelled
+        | ShownStatus::Running
+        | ShownStatus::Interrupted => {
             return Err(unsuccessful(view));
         }
     }
@@ -56,10 +59,12 @@ fn unsuccessful(view: &RunView) -> CommandError {
     let summary = &view.run.summary;
     let reason = summary.error.as_deref().unwrap_or("no reason is known");
     let message = format!("run {} {}: {reason}", summary.run, shown::status_name(view.run.status));
-    CommandError::new(ExitCode::of_status(view.run.status), anyhow::Error::msg(message)).hint(format!(
-        "`wfhost runs show {0}` shows its steps, `wfhost runs logs {0}` what they said",
-        summary.run
-    ))
+    CommandError::new(ExitCode::of_status(view.run.status), anyhow::Error::msg(message)).hint(
+        format!(
+            "`wfhost runs show {0}` shows its steps, `wfhost runs logs {0}` what they said",
+            summary.run
+        ),
+    )
 }
 
 #[cfg(test)]
@@ -90,7 +95,11 @@ mod tests {
         let output = Output::captured(Format::Json);
         let error = write(&output, &view, None).unwrap_err();
         assert_eq!(error.code, ExitCode::RunFailed);
-        assert!(error.message().ends_with("failed: step `a`: trap: unreachable"), "{}", error.message());
+        assert!(
+            error.message().ends_with("failed: step `a`: trap: unreachable"),
+            "{}",
+            error.message()
+        );
         assert!(output.written().stdout.contains("\"output\":null"));
     }
 }

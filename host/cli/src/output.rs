@@ -101,9 +101,7 @@ impl Output {
 
     /// Whether somebody is there to answer a question.
     pub(crate) fn can_ask(&self) -> bool {
-        self.inner.stderr_terminal
-            && io::stdin().is_terminal()
-            && !self.inner.options.json_messages
+        self.inner.stderr_terminal && io::stdin().is_terminal() && !self.inner.options.json_messages
     }
 
     /// The width of the terminal behind standard output, if it is one.
@@ -111,7 +109,10 @@ impl Output {
         if !self.inner.stdout_terminal {
             return None;
         }
-        rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col).filter(|columns| *columns > 20)
+        rustix::termios::tcgetwinsize(io::stdout())
+            .ok()
+            .map(|size| size.ws_col)
+            .filter(|columns| *columns > 20)
     }
 
     /// `text` for standard output, coloured where that is wanted.
@@ -148,18 +149,26 @@ impl Output {
 
     /// Writes a JSON text to standard output: indented on a terminal, as it is elsewhere.
     pub(crate) fn json_text(&self, text: &str) -> Result<()> {
-        if self.inner.stdout_terminal { self.data(&json_text::pretty(text)) } else { self.data(text) }
+        if self.inner.stdout_terminal {
+            self.data(&json_text::pretty(text))
+        } else {
+            self.data(text)
+        }
     }
 
     /// Writes a value as JSON to standard output: indented on a terminal, on one line elsewhere.
     pub(crate) fn json(&self, value: &impl Serialize) -> Result<()> {
-        let text = serde_json::to_string(value).context("could not write JSON").map_err(CommandError::store)?;
+        let text = serde_json::to_string(value)
+            .context("could not write JSON")
+            .map_err(CommandError::store)?;
         self.json_text(&text)
     }
 
     /// Writes a value as JSON on one line: one of several in a stream.
     pub(crate) fn json_line(&self, value: &impl Serialize) -> Result<()> {
-        let text = serde_json::to_string(value).context("could not write JSON").map_err(CommandError::store)?;
+        let text = serde_json::to_string(value)
+            .context("could not write JSON")
+            .map_err(CommandError::store)?;
         self.data(&text)
     }
 
@@ -184,7 +193,11 @@ impl Output {
             shown.push_str(&sanitise::block(report));
             shown.push('\n');
         }
-        shown.push_str(&format!("{} {}", self.paint_message(Tone::Bad, "error:"), sanitise::block(&message)));
+        shown.push_str(&format!(
+            "{} {}",
+            self.paint_message(Tone::Bad, "error:"),
+            sanitise::block(&message)
+        ));
         for hint in &error.hints {
             shown.push('\n');
             shown.push_str(&self.paint_message(Tone::Busy, "hint:"));
@@ -303,7 +316,9 @@ mod tests {
     #[test]
     fn errors_end_with_their_hints_and_cannot_act_on_a_terminal() {
         let output = Output::captured(Format::Text);
-        output.error(&CommandError::usage("no run `\u{1b}[2J`").hint("`wfhost runs list` shows them"));
+        output.error(
+            &CommandError::usage("no run `\u{1b}[2J`").hint("`wfhost runs list` shows them"),
+        );
         assert_eq!(
             output.written().stderr,
             "error: no run `\\u{1b}[2J`\nhint: `wfhost runs list` shows them\n"

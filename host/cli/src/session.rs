@@ -127,7 +127,10 @@ fn open_with<T>(
         };
         if !again() {
             return Err(error
-                .context(format!("process {} (`{}`) holds the data folder", holder.pid, holder.command))
+                .context(format!(
+                    "process {} (`{}`) holds the data folder",
+                    holder.pid, holder.command
+                ))
                 .hint("end that process, or use another data folder with `--data PATH`"));
         }
     }
@@ -183,21 +186,24 @@ pub(crate) trait Requests {
                 .hint("`wfhost run FILE` starts one; `--data` names another data folder")),
             [] => Err(not_found(&prefix)),
             [run] => Ok(run.summary.run),
-            several => Err(CommandError::usage(format!("`{prefix}` is the beginning of more than one run id"))
-                .hint(format!(
-                    "did you mean {}?",
-                    several
-                        .iter()
-                        .map(|run| format!("{} ({})", run.summary.run, run.summary.workflow))
-                        .collect::<Vec<_>>()
-                        .join(" or ")
-                ))),
+            several => Err(CommandError::usage(format!(
+                "`{prefix}` is the beginning of more than one run id"
+            ))
+            .hint(format!(
+                "did you mean {}?",
+                several
+                    .iter()
+                    .map(|run| format!("{} ({})", run.summary.run, run.summary.workflow))
+                    .collect::<Vec<_>>()
+                    .join(" or ")
+            ))),
         }
     }
 }
 
 fn not_found(prefix: &str) -> CommandError {
-    CommandError::usage(format!("no run begins with `{prefix}`")).hint("`wfhost runs list --all` shows all of them")
+    CommandError::usage(format!("no run begins with `{prefix}`"))
+        .hint("`wfhost runs list --all` shows all of them")
 }
 
 /// What an answer means that does not belong to its request.
@@ -210,8 +216,10 @@ pub(crate) fn unexpected(answer: Answer) -> CommandError {
         | Answer::Events { .. }
         | Answer::Logs { .. }
         | Answer::Output(_)
-        | Answer::Ended { .. } => CommandError::unreachable("the answer does not belong to the request")
-            .hint("is the process that holds the data folder another version? see `wfhost --version`"),
+        | Answer::Ended { .. } => CommandError::unreachable(
+            "the answer does not belong to the request",
+        )
+        .hint("is the process that holds the data folder another version? see `wfhost --version`"),
     }
 }
 
@@ -237,7 +245,9 @@ fn answer_of_nothing(request: &Request) -> Answer {
         | Request::Output { .. }
         | Request::Remove { .. }
         | Request::Await { .. }
-        | Request::Watch { .. } => Answer::Refused(Refusal::NotFound("there is no run yet".to_owned())),
+        | Request::Watch { .. } => {
+            Answer::Refused(Refusal::NotFound("there is no run yet".to_owned()))
+        }
     }
 }
 
@@ -256,7 +266,13 @@ mod tests {
             let (mut takes, mut connects, mut left) = (takes.iter(), connects.iter(), tries);
             let result = open_with(
                 || takes.next().unwrap().then_some("local").ok_or_else(held),
-                |_| connects.next().unwrap().then_some("remote").ok_or_else(|| CommandError::unreachable("silent")),
+                |_| {
+                    connects
+                        .next()
+                        .unwrap()
+                        .then_some("remote")
+                        .ok_or_else(|| CommandError::unreachable("silent"))
+                },
                 || {
                     left = left.saturating_sub(1);
                     left > 0
@@ -270,7 +286,10 @@ mod tests {
         check(&[false, true], &[false], 2, Some("local"));
         check(&[false, false], &[false, true], 2, Some("remote"));
         let error = check(&[false, false], &[false, false], 2, None);
-        assert_eq!(error.as_deref(), Some("process 7 (`wfhost run x`) holds the data folder: silent"));
+        assert_eq!(
+            error.as_deref(),
+            Some("process 7 (`wfhost run x`) holds the data folder: silent")
+        );
     }
 
     #[test]
@@ -278,7 +297,8 @@ mod tests {
         let (first, second) = (run_named("a", 1), run_named("b", 2));
         let check = |found: Vec<ShownRun>, message: &str| {
             let mut fake = Fake::answering([Answer::Runs(found)]);
-            let result = fake.find("01j").map(|run| run.to_string()).map_err(|error| error.message());
+            let result =
+                fake.find("01j").map(|run| run.to_string()).map_err(|error| error.message());
             assert_eq!(fake.asked(), [Request::Find { prefix: "01J".to_owned() }]);
             assert!(result.clone().unwrap_or_else(|error| error).contains(message), "{result:?}");
         };
@@ -292,7 +312,8 @@ mod tests {
     fn an_unused_folder_has_no_runs() {
         let mut session = Session::Empty;
         assert_eq!(session.runs(Request::Find { prefix: "latest".into() }).unwrap(), []);
-        let error = session.done(Request::Resume { run: run_named("a", 1).summary.run }).unwrap_err();
+        let error =
+            session.done(Request::Resume { run: run_named("a", 1).summary.run }).unwrap_err();
         assert_eq!(error.code, crate::exit_code::ExitCode::Usage);
     }
 }

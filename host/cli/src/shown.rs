@@ -57,9 +57,10 @@ pub(crate) const fn state_tone(state: StepShown) -> Tone {
 pub(crate) fn run_span(run: &ShownRun, now: TimestampMs) -> wfhost_workflow::DurationMs {
     let until = match run.status {
         ShownStatus::Running => now,
-        ShownStatus::Interrupted | ShownStatus::Succeeded | ShownStatus::Failed | ShownStatus::Cancelled => {
-            run.summary.changed_at
-        }
+        ShownStatus::Interrupted
+        | ShownStatus::Succeeded
+        | ShownStatus::Failed
+        | ShownStatus::Cancelled => run.summary.changed_at,
     };
     until - run.summary.started_at
 }
@@ -172,7 +173,12 @@ pub(crate) fn dirs_text(plugin: &PinnedPlugin) -> String {
         .dirs
         .iter()
         .map(|dir| {
-            format!("{} ← {} ({})", sanitise::line(&dir.guest_path), sanitise::line(&dir.host_path), dir.mode.name())
+            format!(
+                "{} ← {} ({})",
+                sanitise::line(&dir.guest_path),
+                sanitise::line(&dir.host_path),
+                dir.mode.name()
+            )
         })
         .collect::<Vec<_>>()
         .join(", ")
@@ -181,11 +187,17 @@ pub(crate) fn dirs_text(plugin: &PinnedPlugin) -> String {
 /// The table's text; the words under `heading` get their colour on a terminal.
 ///
 /// Colours are set after the columns were measured, since they would count as text.
-pub(crate) fn coloured(output: &Output, table: &Table, heading: &str, tone_of: fn(&str) -> Option<Tone>) -> String {
+pub(crate) fn coloured(
+    output: &Output,
+    table: &Table,
+    heading: &str,
+    tone_of: fn(&str) -> Option<Tone>,
+) -> String {
     let text = table_text(table);
     let Some(column) = text.lines().next().and_then(|line| line.find(heading)) else { return text };
     let mut lines = text.lines();
-    let mut coloured: Vec<String> = lines.next().map(|line| output.paint(Tone::Strong, line)).into_iter().collect();
+    let mut coloured: Vec<String> =
+        lines.next().map(|line| output.paint(Tone::Strong, line)).into_iter().collect();
     for line in lines {
         // Cells before it are padded to whole columns; wide characters only shift it, and then
         // the word stays as it is.

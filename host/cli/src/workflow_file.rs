@@ -126,7 +126,11 @@ impl WorkflowFile {
     }
 
     /// Asks the plugins what they offer and compares it with how they are called.
-    pub(crate) fn check(&self, plugins: &[LoadedPlugin], engine: &Engine) -> Result<Contracts, Refused> {
+    pub(crate) fn check(
+        &self,
+        plugins: &[LoadedPlugin],
+        engine: &Engine,
+    ) -> Result<Contracts, Refused> {
         let (mut contracts, mut problems) = (Contracts::new(), Vec::new());
         for (used, plugin) in self.definition.plugins.iter().zip(plugins) {
             match engine.load(&plugin.component) {
@@ -134,7 +138,11 @@ impl WorkflowFile {
                     contracts.insert(Arc::clone(&used.alias), offered);
                 }
                 Err(message) => {
-                    let message = format!("plugin `{}` ({}): {message}", used.alias, plugin.component.path.display());
+                    let message = format!(
+                        "plugin `{}` ({}): {message}",
+                        used.alias,
+                        plugin.component.path.display()
+                    );
                     problems.push(problem(used, message, None));
                 }
             }
@@ -154,7 +162,12 @@ impl WorkflowFile {
     }
 
     fn refused(&self, problems: Vec<Problem>) -> Refused {
-        Refused::Invalid(ProblemList { path: self.path.clone(), text: self.text.clone(), problems, left_out: 0 })
+        Refused::Invalid(ProblemList {
+            path: self.path.clone(),
+            text: self.text.clone(),
+            problems,
+            left_out: 0,
+        })
     }
 }
 
@@ -257,7 +270,9 @@ mod tests {
 
     #[test]
     fn plugins_that_are_missing_are_problems_of_the_file() {
-        let file = read("workflow: w\nplugins:\n  t: ./none.wasm\nsteps:\n  - id: a\n    call: t/f\n").unwrap();
+        let file =
+            read("workflow: w\nplugins:\n  t: ./none.wasm\nsteps:\n  - id: a\n    call: t/f\n")
+                .unwrap();
         let error = CommandError::from(file.plugins().unwrap_err());
         assert_eq!(error.code, ExitCode::Invalid);
         let report = error.report.unwrap_or_default();

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use wfhost_transport::client::ShownLogLine;
 use wfhost_transport::message::{
     CANCELLED, Dispatch, FromWorker, NO_SLOT, Outcome, PROTOCOL, Payload, ToWorker,
 };
 use wfhost_transport::{DecodeError, SendError};
-use wfhost_transport::client::ShownLogLine;
 use wfhost_workflow::placement::{Decision, Placement, Wanted};
 use wfhost_workflow::run::{AttemptOutcome, Input, KvWrite, Order};
 use wfhost_workflow::{
@@ -340,7 +340,5 @@ fn idempotency_key(run: RunId, step: &str, task: TaskId) -> String {
 }
 
 fn kv_of(kv: &BTreeMap<String, Vec<u8>>) -> Vec<KvWrite> {
-    kv.iter()
-        .map(|(key, value)| KvWrite { key: key.clone(), value: Some(value.clone()) })
-        .collect()
+    kv.iter().map(|(key, value)| KvWrite { key: key.clone(), value: Some(value.clone()) }).collect()
 }

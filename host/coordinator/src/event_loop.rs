@@ -121,13 +121,11 @@ impl EventLoop {
             Place::Here(run) if slot.heavy && !run.status().is_over() => {
                 self.send_away(id, input, reply, now);
             }
-            Place::Here(run) => {
-                match evaluator::contain(id, || run.apply(now, input)) {
-                    Some(Ok(change)) => self.store(id, change, reply),
-                    Some(Err(rejection)) => self.rejected(id, rejection, reply),
-                    None => self.evict(id),
-                }
-            }
+            Place::Here(run) => match evaluator::contain(id, || run.apply(now, input)) {
+                Some(Ok(change)) => self.store(id, change, reply),
+                Some(Err(rejection)) => self.rejected(id, rejection, reply),
+                None => self.evict(id),
+            },
         }
     }
 

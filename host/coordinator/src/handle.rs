@@ -13,8 +13,8 @@ use wfhost_transport::{ServerLink, Waker};
 use crate::clock::Clock;
 use crate::commands::{Command, Mailbox, ReplyTo};
 use crate::definitions::Definitions;
-use crate::event_loop::{EventLoop, Parts};
 use crate::evaluator;
+use crate::event_loop::{EventLoop, Parts};
 use crate::logs::LogWriter;
 use crate::queries;
 
@@ -135,8 +135,7 @@ impl CoordinatorHandle {
     pub fn stop(&self, limit: Duration) -> bool {
         // If the loop has ended already, there is nobody to tell.
         let _ended = self.shared.mailbox.send(Command::Stop);
-        let thread =
-            self.shared.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self.shared.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(thread) = thread else { return true };
         let (done, waiting) = mpsc::sync_channel(1);
         let joiner = thread::Builder::new().name("stopping".to_owned()).spawn(move || {

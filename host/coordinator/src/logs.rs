@@ -115,11 +115,7 @@ fn append(folder: &Path, run: RunId, lines: &[ShownLogLine]) -> io::Result<()> {
 }
 
 /// Whole lines from `offset` on, and where to go on; a line that is being written is left.
-pub(crate) fn read(
-    folder: &Path,
-    run: RunId,
-    offset: u64,
-) -> io::Result<(Vec<ShownLogLine>, u64)> {
+pub(crate) fn read(folder: &Path, run: RunId, offset: u64) -> io::Result<(Vec<ShownLogLine>, u64)> {
     let mut file = match File::open(file_of(folder, run)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), offset)),

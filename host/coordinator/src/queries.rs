@@ -46,17 +46,47 @@ pub(crate) struct Sources {
 /// A question to the thread.
 pub(crate) enum Query {
     Prepare(Box<Start>),
-    Load { run: RunId, purpose: LoadedFor },
-    List { before: Option<RunId>, limit: usize, statuses: Vec<RunStatus> },
-    Find { prefix: String },
-    Show { run: RunId },
-    Await { run: RunId },
-    Events { run: RunId, after: Revision, limit: usize },
+    Load {
+        run: RunId,
+        purpose: LoadedFor,
+    },
+    List {
+        before: Option<RunId>,
+        limit: usize,
+        statuses: Vec<RunStatus>,
+    },
+    Find {
+        prefix: String,
+    },
+    Show {
+        run: RunId,
+    },
+    Await {
+        run: RunId,
+    },
+    Events {
+        run: RunId,
+        after: Revision,
+        limit: usize,
+    },
     /// `written` is told when all lines before the question are in the file.
-    Logs { run: RunId, offset: u64, written: mpsc::Receiver<()> },
-    Output { run: RunId, step: Option<String> },
-    Remove { run: RunId },
-    Chunk { digest: Digest, offset: u64, len: u32 },
+    Logs {
+        run: RunId,
+        offset: u64,
+        written: mpsc::Receiver<()>,
+    },
+    Output {
+        run: RunId,
+        step: Option<String>,
+    },
+    Remove {
+        run: RunId,
+    },
+    Chunk {
+        digest: Digest,
+        offset: u64,
+        len: u32,
+    },
 }
 
 pub(crate) type QuerySender = mpsc::Sender<(Query, ReplyTo)>;
@@ -117,10 +147,8 @@ fn next(receiver: &mpsc::Receiver<(Query, ReplyTo)>, removed: bool) -> Next {
 impl Sources {
     /// Frees what only removed runs referred to.
     fn collect(&self) {
-        let collected = self
-            .store
-            .references()
-            .and_then(|keep| self.content.collect(&keep, COLLECT_AGE_MIN));
+        let collected =
+            self.store.references().and_then(|keep| self.content.collect(&keep, COLLECT_AGE_MIN));
         match collected {
             Ok(collected) => tracing::debug!(files = collected.files, "contents were collected"),
             Err(error) => tracing::warn!(%error, "contents could not be collected"),
@@ -216,9 +244,10 @@ impl Sources {
             let page = self.store.summaries(before, SUMMARIES_MAX).map_err(store_failed)?;
             let Some(last) = page.last() else { break };
             before = Some(last.run);
-            found.extend(page.into_iter().filter(|summary| {
-                statuses.is_empty() || statuses.contains(&summary.status)
-            }));
+            found.extend(
+                page.into_iter()
+                    .filter(|summary| statuses.is_empty() || statuses.contains(&summary.status)),
+            );
         }
         found.truncate(limit);
         Ok(found)

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use wfhost_transport::client::{
-    Answer, Refusal, Request, ShownRun, ShownStatus, Start,
-};
+use wfhost_transport::client::{Answer, Refusal, Request, ShownRun, ShownStatus, Start};
 use wfhost_transport::message::ToWorker;
 use wfhost_workflow::run::{Input, Run, RunStarted, RunStatus, RunSummary};
 use wfhost_workflow::{Definition, DurationMs, Json, MonotonicMs, RunId};
@@ -77,7 +75,8 @@ impl EventLoop {
             Request::Cancel { run, reason } => self.cancel(run, reason, reply),
             Request::Remove { run } => self.remove(run, reply),
             Request::List { before, limit, status } => {
-                let query = Query::List { before, limit: limit as usize, statuses: stored(&status) };
+                let query =
+                    Query::List { before, limit: limit as usize, statuses: stored(&status) };
                 self.ask(query, reply);
             }
             Request::Find { prefix } => self.ask(Query::Find { prefix }, reply),
@@ -295,9 +294,9 @@ impl EventLoop {
         let Some(slot) = self.runs.get_mut(run) else { return false };
         let tick = slot.tick;
         let watchers = std::mem::take(&mut slot.watchers);
-        let (ready, waiting): (Vec<_>, Vec<_>) = watchers.into_iter().partition(
-            |watcher| matches!(watcher.kind, WatchKind::View { seen } if seen != tick),
-        );
+        let (ready, waiting): (Vec<_>, Vec<_>) = watchers
+            .into_iter()
+            .partition(|watcher| matches!(watcher.kind, WatchKind::View { seen } if seen != tick));
         let others = waiting.iter().any(|watcher| matches!(watcher.kind, WatchKind::View { .. }));
         slot.watchers = waiting;
         for watcher in ready {

@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use wfhost_checkpoint::Snapshot;
 use wfhost_transport::message::Progress;
-use wfhost_workflow::run::{Effect, Event, Input, Record, Run};
 use wfhost_workflow::definition::{Step, StepKind};
 use wfhost_workflow::expression::Template;
-use wfhost_workflow::{
-    Attempt, Definition, PinnedPlugin, Revision, RunId, TaskId, TimestampMs,
-};
+use wfhost_workflow::run::{Effect, Event, Input, Record, Run};
+use wfhost_workflow::{Attempt, Definition, PinnedPlugin, Revision, RunId, TaskId, TimestampMs};
 
 use crate::commands::ReplyTo;
 
@@ -129,9 +127,9 @@ fn event_bytes(event: &Event) -> usize {
         + match event {
             Event::Started(started) => started.input.len_bytes(),
             Event::AttemptSucceeded { output, kv, .. } => {
-                let writes = kv.iter().map(|write| {
-                    write.key.len() + write.value.as_ref().map_or(0, Vec::len)
-                });
+                let writes = kv
+                    .iter()
+                    .map(|write| write.key.len() + write.value.as_ref().map_or(0, Vec::len));
                 output.len_bytes() + writes.sum::<usize>()
             }
             Event::Succeeded { output } => output.len_bytes(),

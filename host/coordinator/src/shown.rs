@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wfhost_transport::client::{
-    RunView, ShownEvent, ShownRun, ShownStatus, StepShown, StepView,
-};
+use wfhost_transport::client::{RunView, ShownEvent, ShownRun, ShownStatus, StepShown, StepView};
 use wfhost_workflow::run::{Event, Record, Run, StepOutput, StepProgress, StepStanding};
 use wfhost_workflow::{Definition, Json, StepId, TaskId};
 

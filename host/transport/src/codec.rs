@@ -55,6 +55,9 @@ pub enum EncodeError {
         /// The bound.
         bytes_max: usize,
     },
+    /// Made of more values than its receiver would take.
+    #[error("the message is not taken by its receiver: {0}")]
+    Shape(&'static str),
     /// Nested too deeply, or a value that MessagePack cannot hold.
     #[error("the message cannot be encoded")]
     Value(#[from] rmp_serde::encode::Error),
@@ -179,10 +182,17 @@ fn decode_client<M: Framed>(frame: &[u8]) -> Result<M, DecodeError> {
 }
 
 fn append<M: Serialize>(kind: Kind, message: &M, frame: &mut Vec<u8>) -> Result<(), EncodeError> {
+    let header_bytes = frame.len();
     rmp_serde::encode::write_named(frame, message)?;
     let (bytes, bytes_max) = (frame.len(), kind.bytes_max());
     if bytes > bytes_max {
         return Err(EncodeError::TooLarge { bytes, bytes_max });
+    }
+    let values_max =
+        if header_bytes == WORKER_HEADER_BYTES { WORKER_VALUES_MAX } else { CLIENT_VALUES_MAX };
+    // Every value has a byte at least, so hardly any frame has to be looked at.
+    if bytes > values_max {
+        scan::check(&frame[header_bytes..], DEPTH_MAX, values_max).map_err(EncodeError::Shape)?;
     }
     Ok(())
 }

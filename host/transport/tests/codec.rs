@@ -258,6 +258,20 @@ fn a_message_that_its_receiver_would_refuse_is_not_sent() {
 }
 
 #[test]
+fn what_has_more_values_than_its_receiver_takes_is_not_sent() {
+    let attempt = AttemptId {
+        run: RunId::from_bytes([1; 16]),
+        task: TaskId::of(StepId(0)),
+        attempt: Attempt::FIRST,
+    };
+    let kv = vec![KvWrite { key: String::new(), value: None }; 60_000];
+    let message =
+        FromWorker::Ended { attempt, outcome: Outcome::Succeeded { output: Json::null(), kv } };
+    let refused = encode(&message, &mut Vec::new()).unwrap_err();
+    assert!(matches!(refused, EncodeError::Shape("too many values")), "{refused}");
+}
+
+#[test]
 fn an_output_of_16_mib_fits() {
     let output = Json::from_value(&"x".repeat((16 << 20) - 2).into());
     let attempt = AttemptId {

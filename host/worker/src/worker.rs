@@ -7,7 +7,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use tokio::task::AbortHandle;
-use wfhost_transport::message::{CANCELLED, Dispatch, FromWorker, NO_SLOT, Outcome, PROTOCOL, ToWorker};
+use wfhost_transport::message::{
+    CANCELLED, Dispatch, FromWorker, NO_SLOT, Outcome, PROTOCOL, ToWorker,
+};
 use wfhost_transport::{Error, WorkerEvent, WorkerLink};
 use wfhost_workflow::{AttemptId, Failure, FailureKind};
 

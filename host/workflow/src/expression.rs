@@ -37,8 +37,12 @@ pub const EXPRESSIONS_MAX: usize = 100_000;
 /// Nodes evaluated by one evaluation of an expression: half a second at most.
 pub const COST_MAX: u64 = 10_000_000;
 
-/// Bytes of JSON that one evaluation may turn into trees, which take up to 16 times as much.
+/// Bytes of JSON that one evaluation may turn into trees.
 pub const TREE_BYTES_MAX: usize = 16 << 20;
+
+/// Marks (`{`, `[`, `:` and `,`) in that JSON: an object of one field has three and takes some
+/// 300 bytes, so that trees stay below 200 MB.
+pub const TREE_MARKS_MAX: usize = 2_000_000;
 
 /// Bytes that one evaluation may build, kept or not.
 pub const BUILT_BYTES_MAX: usize = 64 << 20;
@@ -119,6 +123,14 @@ pub enum Error {
         /// What is too large.
         what: String,
         /// The bound that it is over.
+        limit: usize,
+    },
+    /// What an expression works on has too many parts.
+    #[error("{what} has too many parts: more than {limit} marks such as commas and brackets")]
+    TooManyParts {
+        /// What is too large.
+        what: String,
+        /// [`TREE_MARKS_MAX`].
         limit: usize,
     },
     /// A `map` over too long a list.

@@ -109,8 +109,7 @@ impl Placement {
     /// A worker is there, with so many slots; whatever a former one of this id held is lost.
     pub fn joined(&mut self, now: MonotonicMs, worker: WorkerId, slots: u32) -> Vec<Decision> {
         let mut decisions = self.release(worker);
-        let joined =
-            Worker { slots, holds: BTreeMap::new(), heard_at: now, draining: false };
+        let joined = Worker { slots, holds: BTreeMap::new(), heard_at: now, draining: false };
         self.workers.insert(worker, joined);
         self.assign(now, &mut decisions);
         decisions

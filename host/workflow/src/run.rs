@@ -156,7 +156,11 @@ impl Run {
     /// Begins a run; the change holds its first record.
     ///
     /// `started.plugins` must be in the order of the definition's plugins.
-    pub fn start(definition: Arc<Definition>, started: RunStarted, now: TimestampMs) -> (Self, Change) {
+    pub fn start(
+        definition: Arc<Definition>,
+        started: RunStarted,
+        now: TimestampMs,
+    ) -> (Self, Change) {
         let mut run = Self::new(definition, State::new(now));
         let mut change = Pending::new(now);
         run.push(&mut change, Event::Started(Box::new(started)));
@@ -182,10 +186,7 @@ impl Run {
         let mut run = Self::new(definition, state);
         for record in records {
             if record.revision != run.state.revision.next() {
-                return Err(Unreadable::Gap {
-                    after: run.state.revision,
-                    found: record.revision,
-                });
+                return Err(Unreadable::Gap { after: run.state.revision, found: record.revision });
             }
             for event in &record.events {
                 run.check_fits(event)?;
@@ -377,8 +378,5 @@ pub enum Unreadable {
 
 /// The name of a step, for messages.
 pub(crate) fn step_name(definition: &Definition, step: StepId) -> Name {
-    definition
-        .steps
-        .get(step.position())
-        .map_or_else(|| Name::from("?"), |step| step.name.clone())
+    definition.steps.get(step.position()).map_or_else(|| Name::from("?"), |step| step.name.clone())
 }

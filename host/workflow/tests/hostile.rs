@@ -250,6 +250,15 @@ fn memory_is_bounded() {
 }
 
 #[test]
+fn trees_of_many_small_objects_are_refused() {
+    let objects = Json::parse(&format!("[{}{{\"a\":1}}]", "{\"a\":1},".repeat(700_000)));
+    let input = objects.expect("valid");
+    let error = within(2_000, || evaluate("${size(input)}", &input)).expect_err("too many");
+    assert!(matches!(error, Error::TooManyParts { .. }), "{error}");
+    assert_eq!(evaluate("${input[600000].a}", &input).expect("only cut out").as_str(), "1");
+}
+
+#[test]
 fn patterns_are_bounded() {
     let input = Json::from_value(&serde_json::json!({ "t": "a".repeat(100_000), "p": "(a+)+$" }));
     let linear = within(1_000, || evaluate("${(input.t + 'b').matches('(a+)+$')}", &input));

@@ -48,7 +48,7 @@ fn try_all<C>(
     let (sample, expected) = sample_folder(Durability::Sync);
     let mut counts = Counts { whole: 0, refused: 0 };
     for one in changes {
-        let copy = tempfile::tempdir().unwrap();
+        let copy = crate::support::scratch();
         copy_folder(sample.path(), copy.path());
         let what = change(copy.path(), &one);
         match outcome(copy.path(), &expected, &what) {
@@ -164,7 +164,7 @@ fn half_a_snapshot_of_sled_is_no_damage() {
 #[test]
 fn a_store_that_was_put_back_to_an_earlier_state_is_refused() {
     let (sample, _) = sample_folder(Durability::Sync);
-    let earlier = tempfile::tempdir().unwrap();
+    let earlier = crate::support::scratch();
     copy_folder(&sample.path().join("store"), earlier.path());
     open(sample.path(), Durability::Sync).store.commit(&[commit(run(900), 1)]).unwrap();
     fs::remove_dir_all(sample.path().join("store")).unwrap();

@@ -34,7 +34,7 @@ fn commits() -> Vec<Commit> {
 
 /// How the fixture was made.
 fn write_fixture() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::scratch();
     let data = DataFolder::open(folder.path(), &crate::support::quick(Durability::Sync)).unwrap();
     data.store.commit(&commits()).unwrap();
     drop(data);
@@ -47,7 +47,7 @@ fn a_folder_in_the_first_format_is_read() {
     if std::env::var_os("WFHOST_WRITE_FIXTURE").is_some() && !fixture().exists() {
         write_fixture();
     }
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::scratch();
     copy_folder(&fixture(), folder.path());
     let data = open(folder.path(), Durability::None);
     let expected = commits();

@@ -21,7 +21,7 @@ fn fill(data: &DataFolder) {
 
 #[test]
 fn a_store_that_is_mostly_superseded_is_written_anew_when_it_is_opened() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::scratch();
     let data = open(folder.path(), Durability::None);
     fill(&data);
     for n in 10..100 {
@@ -45,7 +45,7 @@ fn a_store_that_is_mostly_superseded_is_written_anew_when_it_is_opened() {
 
 #[test]
 fn a_store_grows_with_what_is_in_it() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::scratch();
     let data = open(folder.path(), Durability::None);
     fill(&data);
     drop(data);

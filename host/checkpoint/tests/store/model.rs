@@ -141,7 +141,7 @@ proptest! {
     fn the_store_is_what_was_committed(
         actions in prop::collection::vec(action(), 1..40),
     ) {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = crate::support::scratch();
         let mut data = open(folder.path(), Durability::None);
         let mut model = Model::new();
         for action in &actions {

@@ -83,7 +83,7 @@ fn lost_after(
     acknowledged: &[Acknowledged],
     keep: Keep,
 ) -> Result<usize, Error> {
-    let image = tempfile::tempdir().unwrap();
+    let image = crate::support::scratch();
     trace.rebuild(operations, keep, image.path());
     let data = DataFolder::open(image.path(), &quick(Durability::None))?;
     let stored = contents(&*data.store);
@@ -107,13 +107,13 @@ fn cuts(trace: &Trace, count: usize, random: &mut fastrand::Rng) -> Vec<usize> {
 
 #[test]
 fn with_sync_a_power_cut_loses_nothing_that_was_acknowledged() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::scratch();
     let (trace, acknowledged) = record(folder.path(), Durability::Sync);
     assert!(trace.syncs() > 120, "a sync for each batch was recorded");
     let seed = fastrand::u64(..);
     println!("seed {seed}, {} operations, {} syncs", trace.len(), trace.syncs());
     let mut random = fastrand::Rng::with_seed(seed);
-    for cut in cuts(&trace, 40, &mut random) {
+    for cut in cuts(&trace, 30, &mut random) {
         for keep in [Keep::SyncedOnly, Keep::Random(random.u64(..)), Keep::Everything] {
             let lost = lost_after(&trace, cut, &acknowledged, keep)
                 .unwrap_or_else(|error| panic!("cut after {cut}, {keep:?}: {error}"));
@@ -125,7 +125,7 @@ fn with_sync_a_power_cut_loses_nothing_that_was_acknowledged() {
 /// The same test without the sync: it must see that commits are lost, or it shows nothing.
 #[test]
 fn without_sync_the_same_power_cut_loses_commits() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::scratch();
     let (trace, acknowledged) = record(folder.path(), Durability::Os);
     let lost = lost_after(&trace, trace.len(), &acknowledged, Keep::SyncedOnly);
     println!("lost with `os`: {lost:?}");
@@ -137,9 +137,9 @@ fn without_sync_the_same_power_cut_loses_commits() {
 
 #[test]
 fn the_trace_gives_back_what_was_written() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::scratch();
     let (trace, _) = record(folder.path(), Durability::Os);
-    let image = tempfile::tempdir().unwrap();
+    let image = crate::support::scratch();
     trace.rebuild(trace.len(), Keep::Everything, image.path());
     let written = files_of(&folder.path().join("store"));
     let rebuilt = files_of(&image.path().join("store"));

@@ -23,6 +23,12 @@ pub(crate) fn large_value() -> Digest {
     Digest::of(json_of(10_000, 3).as_str().as_bytes())
 }
 
+/// A folder in memory where there is such a place: sled syncs whenever it opens, and a busy disk
+/// makes that slow.
+pub(crate) fn scratch() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// Options that give up on a hanging sled soon.
 pub(crate) fn quick(durability: Durability) -> OpenOptions {
     OpenOptions {
@@ -53,7 +59,7 @@ pub(crate) fn contents(store: &dyn Store) -> Contents {
 
 /// A closed data folder of some 60 runs over several segments, and what it holds.
 pub(crate) fn sample_folder(durability: Durability) -> (TempDir, Contents) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     let data = open(folder.path(), durability);
     for revision in 1..=30 {
         for runs in [1..=20, 21..=40, 41..=60] {

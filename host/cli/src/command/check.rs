@@ -85,28 +85,36 @@ impl Checked {
         )];
         for (used, plugin) in definition.plugins.iter().zip(&self.plugins) {
             let offered = self.contracts.get(&used.alias).map_or(&[][..], |contracts| contracts);
-            let names: Vec<_> = offered.iter().map(|contract| sanitise::line(&contract.name)).collect();
-            lines.push(format!("   plugin {}: {} offers {}", used.alias, plugin.component.path.display(), names.join(", ")));
+            let names: Vec<_> =
+                offered.iter().map(|contract| sanitise::line(&contract.name)).collect();
+            lines.push(format!(
+                "   plugin {}: {} offers {}",
+                used.alias,
+                plugin.component.path.display(),
+                names.join(", ")
+            ));
         }
         lines.join("\n")
     }
 
     fn json(&self) -> Value {
         let definition = &self.file.definition;
-        let plugin_json = |(used, plugin): (&wfhost_workflow::definition::PluginUse, &LoadedPlugin)| {
-            let offered = self.contracts.get(&used.alias).map_or(&[][..], |contracts| contracts);
-            json!({
-                "alias": &*used.alias,
-                "path": plugin.component.path.display().to_string(),
-                "digest": plugin.component.digest.to_string(),
-                "functions": offered.iter().map(|contract| json!({
-                    "name": contract.name,
-                    "docs": contract.docs,
-                    "input_schema": contract.input_schema.to_value(),
-                    "output_schema": contract.output_schema.to_value(),
-                })).collect::<Vec<_>>(),
-            })
-        };
+        let plugin_json =
+            |(used, plugin): (&wfhost_workflow::definition::PluginUse, &LoadedPlugin)| {
+                let offered =
+                    self.contracts.get(&used.alias).map_or(&[][..], |contracts| contracts);
+                json!({
+                    "alias": &*used.alias,
+                    "path": plugin.component.path.display().to_string(),
+                    "digest": plugin.component.digest.to_string(),
+                    "functions": offered.iter().map(|contract| json!({
+                        "name": contract.name,
+                        "docs": contract.docs,
+                        "input_schema": contract.input_schema.to_value(),
+                        "output_schema": contract.output_schema.to_value(),
+                    })).collect::<Vec<_>>(),
+                })
+            };
         json!({
             "file": self.file.path.display().to_string(),
             "valid": true,

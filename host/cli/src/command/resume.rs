@@ -46,7 +46,9 @@ impl ResumeArgs {
         serving.skip_logs(run);
         serving.session().done(Request::Resume { run })?;
         match serving.session().holder() {
-            Some(holder) => context.output.note(&format!("following {run} in process {}", holder.pid)),
+            Some(holder) => {
+                context.output.note(&format!("following {run} in process {}", holder.pid))
+            }
             None => context.output.note(&format!("resuming {run}")),
         }
         finish(context, serving, run)
@@ -57,7 +59,10 @@ fn newest_interrupted(session: &mut dyn Requests, output: &Output) -> Result<Run
     let runs = list(session, &[ShownStatus::Interrupted], usize::MAX)?;
     let interrupted = runs.iter().map(|run| run.summary.run).collect::<Vec<_>>();
     match interrupted.as_slice() {
-        [] => Err(CommandError::usage("no run is interrupted").hint("`wfhost runs list` shows all runs")),
+        [] => {
+            Err(CommandError::usage("no run is interrupted")
+                .hint("`wfhost runs list` shows all runs"))
+        }
         [run] => Ok(*run),
         [run, others @ ..] => {
             output.note(&format!(
@@ -80,10 +85,12 @@ mod tests {
     fn the_newest_interrupted_run_is_meant() {
         let output = Output::captured(Format::Text);
         let (new, old) = (run_named("a", 2), run_named("a", 1));
-        let mut fake = Fake::answering([Answer::Runs(vec![new.clone(), old]), Answer::Runs(vec![])]);
+        let mut fake =
+            Fake::answering([Answer::Runs(vec![new.clone(), old]), Answer::Runs(vec![])]);
         assert_eq!(newest_interrupted(&mut fake, &output).unwrap(), new.summary.run);
         assert!(output.written().stderr.contains("1 more interrupted"));
-        let error = newest_interrupted(&mut Fake::answering([Answer::Runs(vec![])]), &output).unwrap_err();
+        let error =
+            newest_interrupted(&mut Fake::answering([Answer::Runs(vec![])]), &output).unwrap_err();
         assert_eq!(error.code, ExitCode::Usage);
     }
 }

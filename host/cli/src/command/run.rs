@@ -121,6 +121,9 @@ pub(crate) fn finish(context: &Context, mut serving: Serving<'_>, run: RunId) ->
 fn output_of(serving: &mut Serving<'_>, view: &RunView) -> Result<Option<wfhost_workflow::Json>> {
     match view.run.status {
         ShownStatus::Succeeded => serving.session().output(view.run.summary.run, None).map(Some),
-        ShownStatus::Running | ShownStatus::Interrupted | ShownStatus::Failed | ShownStatus::Cancelled => Ok(None),
+        ShownStatus::Running
+        | ShownStatus::Interrupted
+        | ShownStatus::Failed
+        | ShownStatus::Cancelled => Ok(None),
     }
 }

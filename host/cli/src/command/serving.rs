@@ -50,7 +50,11 @@ impl ServeArgs {
     }
 
     pub(crate) fn purpose(&self, engine: &Engine) -> Purpose {
-        Purpose::Serve(ServeOptions { slots: self.slots(), durability: self.durability, engine: engine.clone() })
+        Purpose::Serve(ServeOptions {
+            slots: self.slots(),
+            durability: self.durability,
+            engine: engine.clone(),
+        })
     }
 }
 
@@ -178,7 +182,9 @@ impl<'a> Serving<'a> {
         let is_local = self.session.is_local();
         self.close();
         if is_local {
-            output.warn(&format!("interrupted; what is done is kept\nhint: `wfhost resume {run}` goes on"));
+            output.warn(&format!(
+                "interrupted; what is done is kept\nhint: `wfhost resume {run}` goes on"
+            ));
         }
         ExitCode::Interrupted
     }
@@ -186,7 +192,9 @@ impl<'a> Serving<'a> {
 
 fn resumable(error: CommandError, run: RunId) -> CommandError {
     match error.code {
-        ExitCode::Unreachable | ExitCode::Store => error.hint(format!("what is done is kept: `wfhost resume {run}` goes on")),
+        ExitCode::Unreachable | ExitCode::Store => {
+            error.hint(format!("what is done is kept: `wfhost resume {run}` goes on"))
+        }
         ExitCode::Done
         | ExitCode::RunFailed
         | ExitCode::Usage

@@ -37,7 +37,11 @@ impl Lines {
 }
 
 /// What there is to say about a step since it was last seen.
-pub(super) fn change(before: Option<&StepView>, step: &StepView, now: TimestampMs) -> Option<(Option<Tone>, String)> {
+pub(super) fn change(
+    before: Option<&StepView>,
+    step: &StepView,
+    now: TimestampMs,
+) -> Option<(Option<Tone>, String)> {
     // A `map` goes to and fro between the two: that is no news.
     let is_open = |step: &StepView| {
         step.items.is_some() && matches!(step.state, StepShown::Queued | StepShown::Running)
@@ -48,7 +52,9 @@ pub(super) fn change(before: Option<&StepView>, step: &StepView, now: TimestampM
     let same_state = before.is_some_and(|before| before.state == step.state);
     let same_attempt = before.is_some_and(|before| before.attempt == step.attempt);
     let was_in_backoff = before.is_some_and(|before| before.state == StepShown::Backoff);
-    let error = || sanitise::line_of(step.error.as_deref().unwrap_or("no reason is known"), ERROR_CHARS_MAX);
+    let error = || {
+        sanitise::line_of(step.error.as_deref().unwrap_or("no reason is known"), ERROR_CHARS_MAX)
+    };
     if same_state && (step.state != StepShown::Running || same_attempt) {
         return None;
     }
@@ -77,7 +83,9 @@ fn running(step: &StepView) -> String {
 
 pub(super) fn retrying(step: &StepView, error: &str, now: TimestampMs) -> String {
     match step.retry_at {
-        Some(at) => format!("attempt {} failed, next in {}: {error}", step.attempt, clock::span(at - now)),
+        Some(at) => {
+            format!("attempt {} failed, next in {}: {error}", step.attempt, clock::span(at - now))
+        }
         None => format!("attempt {} failed: {error}", step.attempt),
     }
 }
@@ -101,8 +109,7 @@ fn quarter(before: Option<&StepView>, step: &StepView) -> Option<String> {
     let (was, _) = before?.items.unwrap_or_default();
     let (is, total) = step.items?;
     let quarters = |items: u32| u64::from(items) * 4 / u64::from(total.max(1));
-    (total >= 8 && quarters(is) > quarters(was))
-        .then(|| format!("{is}/{total} items"))
+    (total >= 8 && quarters(is) > quarters(was)).then(|| format!("{is}/{total} items"))
 }
 
 #[cfg(test)]
@@ -138,7 +145,11 @@ mod tests {
         let mut backoff = step("a", StepShown::Backoff);
         backoff.error = Some("retryable: busy\u{1b}[0m".to_owned());
         backoff.retry_at = Some(TimestampMs(NOON.0 + 2_000));
-        check(Some(&running), &backoff, Some("attempt 1 failed, next in 2.0s: retryable: busy\\u{1b}[0m"));
+        check(
+            Some(&running),
+            &backoff,
+            Some("attempt 1 failed, next in 2.0s: retryable: busy\\u{1b}[0m"),
+        );
         let mut second = running.clone();
         second.attempt = 2;
         check(Some(&backoff), &second, Some("running (attempt 2)"));
@@ -155,7 +166,11 @@ mod tests {
             step.items = Some((done, 100));
             step
         };
-        check(Some(&step("m", StepShown::Waiting)), &at(0, StepShown::Running), Some("running, 100 items"));
+        check(
+            Some(&step("m", StepShown::Waiting)),
+            &at(0, StepShown::Running),
+            Some("running, 100 items"),
+        );
         check(Some(&at(0, StepShown::Running)), &at(24, StepShown::Running), None);
         check(Some(&at(24, StepShown::Running)), &at(25, StepShown::Running), Some("25/100 items"));
         check(Some(&at(25, StepShown::Running)), &at(49, StepShown::Queued), None);

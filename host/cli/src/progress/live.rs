@@ -31,7 +31,8 @@ impl Live {
     pub(crate) fn new(output: &Output) -> Self {
         let area = MultiProgress::new();
         output.attach(area.clone());
-        let style = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let style = ProgressStyle::with_template("{wide_msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner());
         Self { output: output.clone(), area, style, rows: Vec::new(), before: Vec::new() }
     }
 
@@ -74,11 +75,17 @@ impl Live {
     }
 
     fn rows(&self, view: &RunView, now: TimestampMs) -> Vec<String> {
-        let under_way: Vec<&StepView> = view.steps.iter().filter(|step| is_under_way(step)).collect();
+        let under_way: Vec<&StepView> =
+            view.steps.iter().filter(|step| is_under_way(step)).collect();
         let mut rows: Vec<String> =
             under_way.iter().take(ROWS_MAX).map(|step| self.step_row(step, now)).collect();
         if under_way.len() > ROWS_MAX {
-            rows.push(self.output.paint_message(Tone::Dim, &format!("  … and {} more", under_way.len() - ROWS_MAX)));
+            rows.push(
+                self.output.paint_message(
+                    Tone::Dim,
+                    &format!("  … and {} more", under_way.len() - ROWS_MAX),
+                ),
+            );
         }
         rows.push(self.run_row(view, now));
         rows
@@ -86,10 +93,15 @@ impl Live {
 
     fn run_row(&self, view: &RunView, now: TimestampMs) -> String {
         let summary = &view.run.summary;
-        let done = view.steps.iter().filter(|step| matches!(step.state, StepShown::Done | StepShown::Skipped)).count();
+        let done = view
+            .steps
+            .iter()
+            .filter(|step| matches!(step.state, StepShown::Done | StepShown::Skipped))
+            .count();
         format!(
             "{} {} {}/{} steps  {}",
-            self.output.paint_message(Tone::Strong, &sanitise::line_of(&summary.workflow, NAME_CHARS_MAX)),
+            self.output
+                .paint_message(Tone::Strong, &sanitise::line_of(&summary.workflow, NAME_CHARS_MAX)),
             self.output.paint_message(Tone::Dim, &summary.run.to_string()),
             done,
             view.steps.len(),
@@ -114,10 +126,15 @@ impl Live {
             row.push_str(&format!("  attempt {}", step.attempt));
         }
         match step.state {
-            StepShown::Queued if step.items.is_none_or(|(done, _)| done == 0) => row.push_str("  waits for a slot"),
+            StepShown::Queued if step.items.is_none_or(|(done, _)| done == 0) => {
+                row.push_str("  waits for a slot")
+            }
             StepShown::Backoff => {
-                let error = sanitise::line_of(step.error.as_deref().unwrap_or_default(), ERROR_CHARS_MAX);
-                let next = step.retry_at.map_or_else(String::new, |at| format!("  again in {}", clock::span(at - now)));
+                let error =
+                    sanitise::line_of(step.error.as_deref().unwrap_or_default(), ERROR_CHARS_MAX);
+                let next = step
+                    .retry_at
+                    .map_or_else(String::new, |at| format!("  again in {}", clock::span(at - now)));
                 row.push_str(&format!("{next}  {}", self.output.paint_message(Tone::Dim, &error)));
             }
             _ => {
@@ -133,7 +150,12 @@ impl Live {
     }
 
     /// What stays on the terminal: ends, skips and failed attempts.
-    fn finished_line(&self, before: Option<&StepView>, step: &StepView, now: TimestampMs) -> Option<String> {
+    fn finished_line(
+        &self,
+        before: Option<&StepView>,
+        step: &StepView,
+        now: TimestampMs,
+    ) -> Option<String> {
         let (tone, text) = lines::change(before, step, now)?;
         let mark = match step.state {
             StepShown::Done => "✓",
@@ -197,9 +219,18 @@ mod tests {
         backoff.retry_at = Some(TimestampMs(NOON.0 + 2_000));
         let mut talking = step("talk", StepShown::Running);
         talking.progress = Some(Progress { done: 1, total: 2, message: "\u{1b}c".to_owned() });
-        let rows = rows(vec![step("a", StepShown::Done), map, backoff, talking, step("z", StepShown::Waiting)]);
+        let rows = rows(vec![
+            step("a", StepShown::Done),
+            map,
+            backoff,
+            talking,
+            step("z", StepShown::Waiting),
+        ]);
         assert_eq!(rows.len(), 4, "{rows:#?}");
-        assert!(rows[0].contains("analyse  ━━━━━━━━━━━━┄┄┄┄┄┄┄┄┄┄┄┄ 6/12  4 running  1.2s"), "{rows:#?}");
+        assert!(
+            rows[0].contains("analyse  ━━━━━━━━━━━━┄┄┄┄┄┄┄┄┄┄┄┄ 6/12  4 running  1.2s"),
+            "{rows:#?}"
+        );
         assert_eq!(rows[1], "↻ fetch  attempt 2  again in 800ms  busy");
         assert!(rows[2].ends_with("talk  1.2s  1/2  \\u{1b}c"), "{rows:#?}");
         assert!(rows[3].contains("1/5 steps  1.2s"), "{rows:#?}");

@@ -8,7 +8,9 @@ use wfhost_checkpoint::{Content, DataFolder, Error as StoreError, OpenOptions};
 use wfhost_coordinator::{Coordinator, CoordinatorHandle, CoordinatorOptions};
 use wfhost_transport::client::{Answer, Request};
 use wfhost_transport::{Endpoint, Hub, ServerLink, ServerOptions, WorkerLink};
-use wfhost_worker::{ContentSource, Options as WorkerOptions, PluginExecutor, Worker, WorkerHandle};
+use wfhost_worker::{
+    ContentSource, Options as WorkerOptions, PluginExecutor, Worker, WorkerHandle,
+};
 use wfhost_workflow::Digest;
 
 use super::{Holder, OpenError, Purpose, Requests};
@@ -83,9 +85,12 @@ impl Local {
             Purpose::Ask => None,
             Purpose::Serve(_) => Some(folder.path.clone()),
         };
-        let (link, waker) =
-            ServerLink::bind(&ServerOptions { hub: hub.clone(), workers: vec![workers.clone()], control })
-                .map_err(CommandError::store)?;
+        let (link, waker) = ServerLink::bind(&ServerOptions {
+            hub: hub.clone(),
+            workers: vec![workers.clone()],
+            control,
+        })
+        .map_err(CommandError::store)?;
         let coordinator = Coordinator::start(CoordinatorOptions {
             store: Arc::clone(&folder.store),
             content: folder.content.clone(),
@@ -123,7 +128,12 @@ impl Requests for Local {
     }
 }
 
-fn start_worker(folder: &DataFolder, options: &ServeOptions, hub: &Hub, at: &Endpoint) -> Result<WorkerHandle> {
+fn start_worker(
+    folder: &DataFolder,
+    options: &ServeOptions,
+    hub: &Hub,
+    at: &Endpoint,
+) -> Result<WorkerHandle> {
     let (link, _waker) = WorkerLink::connect(hub, at).map_err(CommandError::store)?;
     let options = WorkerOptions {
         name: "embedded".to_owned(),

@@ -39,7 +39,9 @@ impl Requests for Remote {
 /// How long the holder itself may wait before it answers.
 const fn waits(request: &Request) -> Duration {
     match request {
-        Request::Watch { wait_ms, .. } | Request::Await { wait_ms, .. } => Duration::from_millis(*wait_ms),
+        Request::Watch { wait_ms, .. } | Request::Await { wait_ms, .. } => {
+            Duration::from_millis(*wait_ms)
+        }
         Request::Start(_)
         | Request::Resume { .. }
         | Request::Cancel { .. }
@@ -57,7 +59,9 @@ fn unreachable(error: Error) -> CommandError {
     let version = matches!(error, Error::Answer(_));
     let error = CommandError::new(crate::exit_code::ExitCode::Unreachable, error);
     if version {
-        error.hint("is the process that holds the data folder another version? see `wfhost --version`")
+        error.hint(
+            "is the process that holds the data folder another version? see `wfhost --version`",
+        )
     } else {
         error
     }

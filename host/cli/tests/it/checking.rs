@@ -19,7 +19,11 @@ fn refused(place: &Place, text: &str, parts: &[&str]) {
     for command in ["check", "run"] {
         let outcome = place.wfhost(&[command, &file]).exits(3);
         for part in parts {
-            assert!(outcome.stderr.contains(part), "{command}: `{part}` is missing in\n{}", outcome.stderr);
+            assert!(
+                outcome.stderr.contains(part),
+                "{command}: `{part}` is missing in\n{}",
+                outcome.stderr
+            );
         }
     }
     assert!(!place.path("data/store").exists(), "nothing was stored");
@@ -30,7 +34,10 @@ fn a_valid_workflow_is_summed_up() {
     let place = Place::new();
     let file = place.workflow("hello.yaml", "hello", HELLO);
     let text = place.wfhost(&["check", &file]).ok().stdout;
-    assert!(text.contains("workflow hello (version 1), 1 steps") && text.contains("greet"), "{text}");
+    assert!(
+        text.contains("workflow hello (version 1), 1 steps") && text.contains("greet"),
+        "{text}"
+    );
     let json = place.wfhost(&["check", &file, "--output", "json"]).ok().json();
     assert_eq!(json["valid"], true);
     assert_eq!(json["plugins"][0]["functions"][0]["name"], "greet");
@@ -58,7 +65,11 @@ fn problems_have_their_place_and_a_hint() {
 #[test]
 fn plugins_are_checked_too() {
     let place = Place::new();
-    refused(&place, "workflow: w\nplugins:\n  p: ./none.wasm\nsteps:\n  - id: a\n    call: p/f\n", &["none.wasm"]);
+    refused(
+        &place,
+        "workflow: w\nplugins:\n  p: ./none.wasm\nsteps:\n  - id: a\n    call: p/f\n",
+        &["none.wasm"],
+    );
     let wasm = place.write("text.wasm", "this is no component").display().to_string();
     let text = format!("workflow: w\nplugins:\n  p: {wasm}\nsteps:\n  - id: a\n    call: p/f\n");
     refused(&place, &text, &["not a WebAssembly component"]);
@@ -74,7 +85,10 @@ fn problems_are_json_where_that_is_wanted() {
     assert_eq!(json["valid"], false);
     let problems = json["problems"].as_array().unwrap();
     let unknown = problems.iter().find(|problem| problem["line"] == 2).unwrap();
-    assert_eq!((&unknown["column"], &unknown["hint"]), (&1.into(), &"did you mean `steps`?".into()));
+    assert_eq!(
+        (&unknown["column"], &unknown["hint"]),
+        (&1.into(), &"did you mean `steps`?".into())
+    );
 }
 
 #[test]

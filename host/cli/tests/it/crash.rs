@@ -96,12 +96,13 @@ struct Round {
 }
 
 impl Round {
-    fn start(&self, arguments: &[&str]) -> Started {
-        let slots = SLOTS.to_string();
+    fn run(&self, workflow: &str) -> Started {
         let log = format!("{}:rw", self.place.path("log").display());
-        let mut all = arguments.to_vec();
-        all.extend(["--slots", &slots, "--allow-dir", &log]);
-        self.place.start(&all)
+        self.place.start(&["run", workflow, "--slots", &SLOTS.to_string(), "--allow-dir", &log])
+    }
+
+    fn resume(&self) -> Started {
+        self.place.start(&["resume", "latest", "--slots", &SLOTS.to_string()])
     }
 
     /// Kills the run at its `at`-th beginning of a step; gives what it had completed by then.
@@ -118,7 +119,7 @@ fn undisturbed() -> Value {
     let file = place.path("log/lines");
     let workflow = workflow(&place);
     let round = Round { place, file };
-    let output = round.start(&["run", &workflow]).end().ok().json();
+    let output = round.run(&workflow).end().ok().json();
     assert_eq!(lines(&round.file).len(), STEPS);
     output
 }
@@ -129,7 +130,7 @@ fn round(seed: u64, expected: &Value) {
     let workflow = workflow(&place);
     let file = place.path("log/lines");
     let round = Round { place, file };
-    let mut run = round.start(&["run", &workflow]);
+    let mut run = round.run(&workflow);
     let mut kills = Vec::new();
     let mut at = 0;
     for _ in 0..random.usize(1..=2) {
@@ -137,7 +138,7 @@ fn round(seed: u64, expected: &Value) {
         let killed = round.kill_at(run, at);
         at = killed.1;
         kills.push(killed);
-        run = round.start(&["resume", "latest"]);
+        run = round.resume();
     }
     let output = run.end().ok().json();
     assert_eq!(&output, expected, "seed {seed}");

@@ -16,10 +16,16 @@ fn the_holder_answers_and_takes_runs() {
     holder.wait_for("waits: attempt 1 failed");
 
     let shown = place.newest();
-    assert_eq!((&shown["status"], &shown["steps"][1]["state"]), (&"running".into(), &"backoff".into()));
+    assert_eq!(
+        (&shown["status"], &shown["steps"][1]["state"]),
+        (&"running".into(), &"backoff".into())
+    );
     let outcome = place.wfhost(&["run", &hello]).ok().says(&format!("in process {}", holder.pid()));
     assert_eq!(outcome.stdout, "\"Hello, Ada!\"\n");
-    assert_eq!(place.wfhost(&["runs", "list", "--output", "json"]).ok().json().as_array().unwrap().len(), 2);
+    assert_eq!(
+        place.wfhost(&["runs", "list", "--output", "json"]).ok().json().as_array().unwrap().len(),
+        2
+    );
 
     let first = shown["run"].as_str().unwrap();
     place.wfhost(&["runs", "rm", first]).exits(3);

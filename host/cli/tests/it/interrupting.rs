@@ -67,7 +67,9 @@ fn an_interrupted_run_is_resumed_and_nothing_done_runs_again() {
     let after = place.newest();
     assert_eq!((&before["run"], &after["status"]), (&after["run"], &json!("succeeded")));
     let events = place.wfhost(&["runs", "events", "latest", "--output", "json"]).ok().json_lines();
-    let firsts = events.iter().filter(|event| event["step"] == "first" && event["event"] == "attempt-scheduled");
+    let firsts = events
+        .iter()
+        .filter(|event| event["step"] == "first" && event["event"] == "attempt-scheduled");
     assert_eq!(firsts.count(), 1);
 }
 

@@ -8,8 +8,8 @@
 
 mod checking;
 mod crash;
-mod help;
 mod held;
+mod help;
 mod interrupting;
 mod permissions;
 mod place;

@@ -31,7 +31,8 @@ fn an_allowed_directory_is_read() {
     let place = Place::new();
     let file = workflow(&place);
     for allow in ["texts", "texts:rw", "."] {
-        let output = place.wfhost(&["run", &file, "-p", "folder=texts", "--allow-dir", allow]).ok().json();
+        let output =
+            place.wfhost(&["run", &file, "-p", "folder=texts", "--allow-dir", allow]).ok().json();
         assert!(output.to_string().contains("One short text"), "{output}");
     }
     place.wfhost(&["run", &file, "-p", "folder=texts/..", "--allow-dir", "texts"]).exits(4);
@@ -44,7 +45,10 @@ fn what_is_remembered_holds() {
     let file = workflow(&place);
     std::fs::create_dir(place.path("data")).unwrap();
     let texts = place.path("texts").canonicalize().unwrap();
-    place.write("data/allowed-dirs.toml", &format!("[[allow]]\npath = \"{}\"\nmode = \"ro\"\n", texts.display()));
+    place.write(
+        "data/allowed-dirs.toml",
+        &format!("[[allow]]\npath = \"{}\"\nmode = \"ro\"\n", texts.display()),
+    );
     place.wfhost(&["run", &file, "-p", "folder=texts"]).ok();
     place.write("data/allowed-dirs.toml", "[[allow]]\npaht = 1\n");
     place.wfhost(&["run", &file, "-p", "folder=texts"]).exits(3).says("allowed-dirs.toml");

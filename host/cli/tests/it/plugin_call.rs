@@ -32,7 +32,9 @@ fn wrong_calls_have_their_codes() {
     call(&place, "hello", &["great", "{}"]).exits(2).says("it has greet");
     call(&place, "hello", &["greet", "{}"]).exits(3).says("name");
     call(&place, "hello", &["greet", "{"]).exits(2).says("not JSON");
-    let outcome = call(&place, "probe", &["fail", "\"permanent\"", "--output", "json"]).exits(1).says("permanent (c): never");
+    let outcome = call(&place, "probe", &["fail", "\"permanent\"", "--output", "json"])
+        .exits(1)
+        .says("permanent (c): never");
     assert_eq!(outcome.json()["failure"]["code"], "c");
     call(&place, "probe", &["fail", "\"panic\""]).exits(1).says("trap");
 }

@@ -43,7 +43,10 @@ fn input_comes_from_where_it_is_wanted() {
         let mut all = vec!["run", &file];
         all.extend(arguments);
         let output = place.wfhost_reading(&all, stdin).ok().json();
-        assert_eq!((output["text"].as_str(), output["times"].as_i64()), (Some(text), Some(times.into())));
+        assert_eq!(
+            (output["text"].as_str(), output["times"].as_i64()),
+            (Some(text), Some(times.into()))
+        );
     };
     check(&["--input", "{\"name\":\"Json\"}"], "", "Hello, Json!", 2);
     check(&["--input", "@input.json"], "", "Hello, File!", 7);
@@ -57,7 +60,11 @@ fn a_bad_input_is_refused_before_anything_starts() {
     let file = place.workflow("hello.yaml", "hello", HELLO);
     place.wfhost(&["run", &file]).exits(3).says("name");
     place.wfhost(&["run", &file, "-p", "name=x", "-p", "times=many"]).exits(3).says("times");
-    place.wfhost(&["run", &file, "--input", "{\"name\":1,\"times\":\"x\"}"]).exits(3).says("times").says("name");
+    place
+        .wfhost(&["run", &file, "--input", "{\"name\":1,\"times\":\"x\"}"])
+        .exits(3)
+        .says("times")
+        .says("name");
     place.wfhost(&["run", &file, "--input", "{"]).exits(2).says("not JSON");
     assert!(!place.path("data/store").exists(), "nothing was stored");
 }
@@ -78,22 +85,36 @@ fn json_has_the_run_with_its_steps() {
 fn a_failed_run_is_code_1_and_names_the_step() {
     let place = Place::new();
     let file = place.workflow("fail.yaml", "probe", FAIL);
-    let outcome = place.wfhost(&["run", &file]).exits(1).says("broken").says("never").says("runs show");
+    let outcome =
+        place.wfhost(&["run", &file]).exits(1).says("broken").says("never").says("runs show");
     assert_eq!(outcome.stdout, "");
     let json = place.wfhost(&["run", &file, "--output", "json"]).exits(1).json();
     assert_eq!(json["status"], "failed");
-    let states: Vec<_> = json["steps"].as_array().unwrap().iter().map(|step| step["state"].clone()).collect();
+    let states: Vec<_> =
+        json["steps"].as_array().unwrap().iter().map(|step| step["state"].clone()).collect();
     assert_eq!(states, ["done", "failed", "stopped"]);
 }
 
 #[test]
 fn what_a_step_logs_is_shown_as_wanted() {
     let place = Place::new();
-    let file = place.workflow("log.yaml", "probe", "steps:\n  - id: say\n    call: p/write-log\n    with: Ada\n");
+    let file = place.workflow(
+        "log.yaml",
+        "probe",
+        "steps:\n  - id: say\n    call: p/write-log\n    with: Ada\n",
+    );
     let plain = place.wfhost(&["run", &file]).ok().stderr;
-    assert!(plain.contains(" say warn w") && plain.contains(" say error e") && !plain.contains("hello Ada"), "{plain}");
+    assert!(
+        plain.contains(" say warn w")
+            && plain.contains(" say error e")
+            && !plain.contains("hello Ada"),
+        "{plain}"
+    );
     let verbose = place.wfhost(&["run", &file, "-v"]).ok().stderr;
-    assert!(verbose.contains("say info hello Ada who=\"Ada\"") && !verbose.contains("say debug"), "{verbose}");
+    assert!(
+        verbose.contains("say info hello Ada who=\"Ada\"") && !verbose.contains("say debug"),
+        "{verbose}"
+    );
 }
 
 #[test]
@@ -103,7 +124,10 @@ fn every_durability_works() {
     for durability in ["sync", "os", "none"] {
         place.wfhost(&["run", &file, "-p", "name=Ada", "--durability", durability]).ok();
     }
-    assert_eq!(place.wfhost(&["runs", "list", "--output", "json"]).ok().json().as_array().unwrap().len(), 3);
+    assert_eq!(
+        place.wfhost(&["runs", "list", "--output", "json"]).ok().json().as_array().unwrap().len(),
+        3
+    );
 }
 
 #[test]

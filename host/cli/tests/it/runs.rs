@@ -24,16 +24,24 @@ fn ran() -> Place {
 #[test]
 fn a_list_is_a_table_or_an_array() {
     let place = ran();
-    let file = place.workflow("fail.yaml", "probe", "steps:\n  - id: broken\n    call: p/fail\n    with: permanent\n");
+    let file = place.workflow(
+        "fail.yaml",
+        "probe",
+        "steps:\n  - id: broken\n    call: p/fail\n    with: permanent\n",
+    );
     place.wfhost(&["run", &file]).exits(1);
     let text = place.wfhost(&["runs", "list"]).ok().stdout;
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 3, "{text}");
-    assert!(lines[0].starts_with("RUN") && lines[1].contains("fail") && lines[2].contains("succeeded"), "{text}");
+    assert!(
+        lines[0].starts_with("RUN") && lines[1].contains("fail") && lines[2].contains("succeeded"),
+        "{text}"
+    );
     assert!(text.contains("+00:00"), "times have their offset: {text}");
     let json = place.wfhost(&["runs", "list", "--output", "json"]).ok().json();
     assert_eq!((&json[0]["status"], &json[1]["status"]), (&"failed".into(), &"succeeded".into()));
-    let failed = place.wfhost(&["runs", "list", "--status", "failed", "--output", "json"]).ok().json();
+    let failed =
+        place.wfhost(&["runs", "list", "--status", "failed", "--output", "json"]).ok().json();
     assert_eq!(failed.as_array().unwrap().len(), 1);
     let one = place.wfhost(&["runs", "list", "--limit", "1", "--output", "json"]).ok().json();
     assert_eq!(one.as_array().unwrap().len(), 1);
@@ -59,16 +67,25 @@ fn events_and_logs_are_told() {
     let place = ran();
     let events = place.wfhost(&["runs", "events", "latest", "--output", "json"]).ok().json_lines();
     let named = |name: &str| events.iter().filter(|event| event["event"] == name).count();
-    assert_eq!((named("started"), named("attempt-succeeded"), named("succeeded")), (1, 4, 1), "{events:?}");
-    let revisions: Vec<_> = events.iter().map(|event| event["revision"].as_u64().unwrap()).collect();
+    assert_eq!(
+        (named("started"), named("attempt-succeeded"), named("succeeded")),
+        (1, 4, 1),
+        "{events:?}"
+    );
+    let revisions: Vec<_> =
+        events.iter().map(|event| event["revision"].as_u64().unwrap()).collect();
     assert!(revisions.is_sorted(), "{revisions:?}");
-    let after = place.wfhost(&["runs", "events", "latest", "--after", &revisions[1].to_string()]).ok().stdout;
+    let after = place
+        .wfhost(&["runs", "events", "latest", "--after", &revisions[1].to_string()])
+        .ok()
+        .stdout;
     assert!(after.lines().count() < events.len());
     let logs = place.wfhost(&["runs", "logs", "latest", "--output", "json"]).ok().json_lines();
     let messages: Vec<_> = logs.iter().map(|line| line["message"].as_str().unwrap()).collect();
     assert_eq!(messages, ["t", "d", "hello Ada", "w", "e"]);
     assert_eq!(logs[2]["fields"]["who"], "Ada");
-    let worse = place.wfhost(&["runs", "logs", "latest", "--level", "warn", "--follow"]).ok().stdout;
+    let worse =
+        place.wfhost(&["runs", "logs", "latest", "--level", "warn", "--follow"]).ok().stdout;
     assert_eq!(worse.lines().count(), 2, "{worse}");
 }
 
@@ -84,7 +101,10 @@ fn outputs_are_json() {
 #[test]
 fn ended_runs_are_removed() {
     let place = ran();
-    place.wfhost(&["runs", "rm", "--all-ended", "--older-than", "1h"]).ok().says("no run to remove");
+    place
+        .wfhost(&["runs", "rm", "--all-ended", "--older-than", "1h"])
+        .ok()
+        .says("no run to remove");
     place.wfhost(&["runs", "rm", "latest"]).ok().says("removed");
     place.wfhost(&["runs", "show", "latest"]).exits(2);
     assert_eq!(place.wfhost(&["runs", "list", "--output", "json"]).ok().stdout, "[]\n");

@@ -12,14 +12,22 @@ fn a_wrong_command_line_is_code_2() {
     place.wfhost(&["run"]).exits(2).says("<FILE>");
     place.wfhost(&["run", "x.yaml", "-p", "novalue"]).exits(2).says("name=value");
     place.wfhost(&["run", "x.yaml", "--slots", "0"]).exits(2);
-    place.wfhost(&["run", "x.yaml", "--allow-dir", "/does/not/exist"]).exits(2).says("/does/not/exist");
+    place
+        .wfhost(&["run", "x.yaml", "--allow-dir", "/does/not/exist"])
+        .exits(2)
+        .says("/does/not/exist");
     place.wfhost(&["runs", "list", "--limit", "3", "--all"]).exits(2);
     place.wfhost(&["runs", "rm"]).exits(2);
     place.wfhost(&["runs", "rm", "--all-ended", "--older-than", "soon"]).exits(2).says("90s");
     place.wfhost(&["-q", "-v", "runs", "list"]).exits(2);
-    place.command(&["runs", "list"]).env("WFHOST_LOG", "a=b=c").output().map(|output| {
-        assert_eq!(output.status.code(), Some(2));
-    }).unwrap();
+    place
+        .command(&["runs", "list"])
+        .env("WFHOST_LOG", "a=b=c")
+        .output()
+        .map(|output| {
+            assert_eq!(output.status.code(), Some(2));
+        })
+        .unwrap();
     assert!(!place.path("data").exists(), "nothing was made");
 }
 
@@ -57,7 +65,12 @@ fn a_data_folder_that_cannot_be_used_is_code_5() {
     let workflow = place.write("w.yaml", "workflow: w\nsteps:\n  - id: a\n    set: 1\n");
     let file = place.write("file", "");
     let outcome = place
-        .command(&["--data", &format!("{}/data", file.display()), "run", &workflow.display().to_string()])
+        .command(&[
+            "--data",
+            &format!("{}/data", file.display()),
+            "run",
+            &workflow.display().to_string(),
+        ])
         .output()
         .unwrap();
     assert_eq!(outcome.status.code(), Some(5), "{}", String::from_utf8_lossy(&outcome.stderr));
@@ -75,5 +88,8 @@ fn a_reader_that_leaves_is_no_error() {
         .unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
+    assert_eq!(
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()),
+        (Some(0), "")
+    );
 }

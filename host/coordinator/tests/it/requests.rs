@@ -157,8 +157,7 @@ fn views_show_slots_progress_and_logs_as_they_come() {
 #[test]
 fn runs_are_listed_newest_first_found_by_prefix_and_gone_when_removed() {
     let setting = Setting::new();
-    let runs: Vec<RunId> =
-        (1..=3).map(|number| setting.start(number, TWO, "{\"x\":5}")).collect();
+    let runs: Vec<RunId> = (1..=3).map(|number| setting.start(number, TWO, "{\"x\":5}")).collect();
     let list = |status: Vec<ShownStatus>| match setting.ask(Request::List {
         before: None,
         limit: 10,

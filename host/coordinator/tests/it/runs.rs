@@ -64,7 +64,9 @@ fn a_result_of_another_attempt_or_a_second_one_does_not_count() {
     worker.succeed(first.attempt, "{\"y\":\"first\"}");
     worker.succeed(first.attempt, "{\"y\":\"again\"}");
     let second = worker.dispatch();
-    assert!(matches!(&second.input, Payload::Inline(input) if input.as_str() == "{\"y\":\"first\"}"));
+    assert!(
+        matches!(&second.input, Payload::Inline(input) if input.as_str() == "{\"y\":\"first\"}")
+    );
     worker.succeed(second.attempt, "1");
     assert_eq!(setting.ended(run).0, RunStatus::Succeeded);
     assert_eq!(worker.unread(), []);

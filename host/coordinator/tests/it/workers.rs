@@ -52,8 +52,7 @@ fn a_worker_of_another_protocol_is_told_both_versions() {
     let setting = Setting::new();
     let mut worker = setting.stranger();
     worker.hello(PROTOCOL + 1, 1);
-    let refused =
-        worker.next("a refusal", |message| matches!(message, ToWorker::Refused { .. }));
+    let refused = worker.next("a refusal", |message| matches!(message, ToWorker::Refused { .. }));
     let ToWorker::Refused { reason } = refused else { panic!() };
     let (own, other) = (PROTOCOL.to_string(), (PROTOCOL + 1).to_string());
     assert!(reason.contains(&own) && reason.contains(&other), "{reason}");

@@ -83,6 +83,9 @@ async fn compare() -> Vec<Row> {
             "≤ 1.5×",
             ratio <= 1.5,
         ),
-        Row::info("  the same, p99", format!("{} / {}", us(ours.percentile(0.99)), us(theirs.percentile(0.99)))),
+        Row::info(
+            "  the same, p99",
+            format!("{} / {}", us(ours.percentile(0.99)), us(theirs.percentile(0.99))),
+        ),
     ]
 }

@@ -1,7 +1,7 @@
 //! A whole wfhost in this process: store, coordinator, one worker, the real plugin host.
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use wfhost_checkpoint::{Content, DataFolder, Durability, OpenOptions};
@@ -59,7 +59,8 @@ impl Host {
             seed: 1,
         })
         .expect(SET_UP);
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect(SET_UP);
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().enable_all().build().expect(SET_UP);
         let plugins =
             PluginHost::new(HostOptions { slots, ..HostOptions::default() }).expect(SET_UP);
         let (worker_link, _waker) = WorkerLink::connect(&hub, &endpoint).expect(SET_UP);
@@ -101,12 +102,8 @@ impl Host {
     pub(crate) fn begin(&self, definition: Digest, input: &Json) -> RunId {
         let number = self.runs.fetch_add(1, Ordering::Relaxed);
         let run = RunId::new(clock::wall(), u128::from(number));
-        let start = Start {
-            run,
-            definition,
-            input: input.clone(),
-            plugins: vec![self.plugin.clone()],
-        };
+        let start =
+            Start { run, definition, input: input.clone(), plugins: vec![self.plugin.clone()] };
         match self.coordinator.request(Request::Start(Box::new(start))) {
             Answer::Done => run,
             other => panic!("a run was not started: {other:?}"),

@@ -58,7 +58,8 @@ pub(crate) fn measure() -> Vec<Row> {
         .collect();
     let per_item = |measured: &Measured, value: f64| value / measured.items as f64;
     let (small, large) = (&measured[1], &measured[2]);
-    let time = per_item(large, large.time.as_secs_f64()) / per_item(small, small.time.as_secs_f64());
+    let time =
+        per_item(large, large.time.as_secs_f64()) / per_item(small, small.time.as_secs_f64());
     let bytes =
         per_item(large, large.handed_over as f64) / per_item(small, small.handed_over as f64);
     rows.push(Row::new(
@@ -72,7 +73,12 @@ pub(crate) fn measure() -> Vec<Row> {
         format!("{:.1} kB", large.to_device as f64 / 1000.0 / large.items as f64),
     ));
     let peak = machine::of_process("status", "VmHWM") / 1024;
-    rows.push(Row::new("  peak memory of the process", format!("{peak} MiB"), "< 200 MB", peak < 190));
+    rows.push(Row::new(
+        "  peak memory of the process",
+        format!("{peak} MiB"),
+        "< 200 MB",
+        peak < 190,
+    ));
     rows
 }
 

@@ -77,13 +77,7 @@ pub(crate) fn measure_throughput() -> Vec<Row> {
 }
 
 /// Runs a second with `callers` threads, each starting a run when its last has ended.
-fn throughput(
-    host: &Host,
-    definition: Digest,
-    input: &Json,
-    callers: u32,
-    time: Duration,
-) -> f64 {
+fn throughput(host: &Host, definition: Digest, input: &Json, callers: u32, time: Duration) -> f64 {
     let done = AtomicU64::new(0);
     let started = clock::now();
     std::thread::scope(|scope| {

@@ -9,9 +9,8 @@ const SEEDS: u64 = 200;
 #[track_caller]
 fn check_noticed(sabotage: Sabotage) {
     choose(Some(sabotage));
-    let noticed = (0..SEEDS).find_map(|seed| {
-        simulate(seed, Faults::all()).err().map(|violation| (seed, violation))
-    });
+    let noticed = (0..SEEDS)
+        .find_map(|seed| simulate(seed, Faults::all()).err().map(|violation| (seed, violation)));
     choose(None);
     let (seed, violation) =
         noticed.unwrap_or_else(|| panic!("{sabotage:?} went unseen for {SEEDS} seeds"));

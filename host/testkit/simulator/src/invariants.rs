@@ -194,8 +194,10 @@ impl Ledger {
     }
 
     fn check_needs(&self, step: StepId) -> Result<(), Violation> {
-        let unmet =
-            self.definition.steps[step.position()].needs.iter().find(|need| !self.over.contains(need));
+        let unmet = self.definition.steps[step.position()]
+            .needs
+            .iter()
+            .find(|need| !self.over.contains(need));
         ensure!(unmet.is_none(), "{step:?} began before {unmet:?} was over");
         Ok(())
     }

@@ -10,8 +10,8 @@ use wfhost_workflow::run::{
     AttemptOutcome, Change, Effect, Input, Record, Run, RunStarted, Unreadable,
 };
 use wfhost_workflow::{
-    Attempt, AttemptId, Definition, Digest, Failure, FailureKind, Json, MonotonicMs,
-    PinnedPlugin, Revision, RunId, TaskId, TimestampMs, WorkerId,
+    Attempt, AttemptId, Definition, Digest, Failure, FailureKind, Json, MonotonicMs, PinnedPlugin,
+    Revision, RunId, TaskId, TimestampMs, WorkerId,
 };
 
 /// What lives in the process, and ends with it.
@@ -55,12 +55,7 @@ impl Node {
     }
 
     fn around(run: Run) -> Self {
-        Self {
-            run,
-            placement: Placement::new(),
-            orders: HashMap::new(),
-            pending: VecDeque::new(),
-        }
+        Self { run, placement: Placement::new(), orders: HashMap::new(), pending: VecDeque::new() }
     }
 
     pub(crate) fn attempt_id(&self, task: TaskId, attempt: Attempt) -> AttemptId {

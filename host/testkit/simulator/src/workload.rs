@@ -10,7 +10,8 @@ pub(crate) const TIMEOUT_MS: u64 = 4000;
 
 /// A workflow whose shape depends on the random numbers alone; some 40 tasks, fewer where a run ends early.
 pub(crate) fn workflow(random: &mut fastrand::Rng) -> Arc<Definition> {
-    let mut text = String::from("workflow: made_up\nversion: 1\nplugins: { p: ./p.wasm }\nsteps:\n");
+    let mut text =
+        String::from("workflow: made_up\nversion: 1\nplugins: { p: ./p.wasm }\nsteps:\n");
     let mut before: Vec<String> = Vec::new();
     for number in 0..random.usize(10..18) {
         let id = format!("s{number}");
@@ -27,9 +28,8 @@ pub(crate) fn workflow(random: &mut fastrand::Rng) -> Arc<Definition> {
 
 fn step(text: &mut String, id: &str, before: &[String], random: &mut fastrand::Rng) {
     let retry = retry(random);
-    let prior = before
-        .last()
-        .map_or_else(|| "input.seed".to_owned(), |prior| format!("steps.{prior}"));
+    let prior =
+        before.last().map_or_else(|| "input.seed".to_owned(), |prior| format!("steps.{prior}"));
     let when = if !before.is_empty() && random.u8(..) < 30 {
         format!("    when: \"${{input.seed % 3 != {}}}\"\n", random.u8(..3))
     } else {
@@ -37,7 +37,9 @@ fn step(text: &mut String, id: &str, before: &[String], random: &mut fastrand::R
     };
     let call = format!("call: p/work, timeout: {TIMEOUT_MS}ms, {retry}");
     let body = match random.u8(..10) {
-        0..=3 => format!("    call: p/work\n    timeout: {TIMEOUT_MS}ms\n    {retry}\n    with: {{ prior: \"${{{prior}}}\" }}\n"),
+        0..=3 => format!(
+            "    call: p/work\n    timeout: {TIMEOUT_MS}ms\n    {retry}\n    with: {{ prior: \"${{{prior}}}\" }}\n"
+        ),
         4..=6 => {
             let items: Vec<String> = (0..random.u8(..9)).map(|item| item.to_string()).collect();
             format!(

@@ -386,8 +386,7 @@ impl World {
     }
 
     fn at_worker(&mut self, id: WorkerId, message: Message) {
-        let Some(worker) = self.workers.get_mut(id.0 as usize).filter(|worker| worker.alive)
-        else {
+        let Some(worker) = self.workers.get_mut(id.0 as usize).filter(|worker| worker.alive) else {
             return;
         };
         match message {
@@ -415,10 +414,7 @@ impl World {
                 let slots = worker.slots;
                 self.send(Direction::FromWorker(id), Message::Hello { slots });
             }
-            Message::Hello { .. }
-            | Message::Heartbeat
-            | Message::Gone
-            | Message::Ended { .. } => {}
+            Message::Hello { .. } | Message::Heartbeat | Message::Gone | Message::Ended { .. } => {}
         }
     }
 
@@ -435,8 +431,7 @@ impl World {
     }
 
     fn execution_ends(&mut self, id: WorkerId, number: u64) {
-        let Some(worker) = self.workers.get_mut(id.0 as usize).filter(|worker| worker.alive)
-        else {
+        let Some(worker) = self.workers.get_mut(id.0 as usize).filter(|worker| worker.alive) else {
             return;
         };
         let Some((task, attempt)) = worker.executions.remove(&number) else { return };
@@ -495,17 +490,14 @@ impl World {
     fn check_end(mut self) -> Result<History, Violation> {
         let unreadable = |error| Violation(format!("the journal cannot be read: {error}"));
         let records = self.store.durable().to_vec();
-        let mut whole = Run::restore(self.definition.clone(), None, records.clone())
-            .map_err(unreadable)?;
+        let mut whole =
+            Run::restore(self.definition.clone(), None, records.clone()).map_err(unreadable)?;
         self.check_snapshots(&whole, &records)?;
         self.check_output(&whole)?;
-        for input in [
-            Input::Recover,
-            Input::TimersDue,
-            Input::Cancel { reason: "too late".to_owned() },
-        ]
-        .into_iter()
-        .chain(self.late_results())
+        for input in
+            [Input::Recover, Input::TimersDue, Input::Cancel { reason: "too late".to_owned() }]
+                .into_iter()
+                .chain(self.late_results())
         {
             self.coverage.count(whole.state_name(&input), &input);
             if whole.apply(self.wall(), input).is_ok() {

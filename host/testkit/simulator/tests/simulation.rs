@@ -73,9 +73,7 @@ fn every_run_ends_and_counts_each_result_once_whatever_fails() {
             kinds
                 .iter()
                 .enumerate()
-                .map(|(number, kind)| {
-                    tally(*kind, ((offset + number) as u64) << 32, share)
-                })
+                .map(|(number, kind)| tally(*kind, ((offset + number) as u64) << 32, share))
                 .collect()
         };
         let (left, right) = kinds.split_at(half);

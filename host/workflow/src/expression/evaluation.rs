@@ -8,7 +8,7 @@ use super::evaluate::Evaluator;
 use super::node::Program;
 use super::template::{Bound, Found, Inner, Part, Piece, Root};
 use super::value::Value;
-use super::{Error, RESULT_BYTES_MAX, Scope, TREE_BYTES_MAX};
+use super::{Error, RESULT_BYTES_MAX, Scope, TREE_BYTES_MAX, TREE_MARKS_MAX};
 use crate::Json;
 use crate::json::{DEPTH_MAX, depth};
 
@@ -19,6 +19,8 @@ pub(super) struct Evaluation<'a> {
     trees: Box<[OnceCell<Result<serde_json::Value, Error>>]>,
     /// Bytes that have been turned into trees.
     tree_bytes: Cell<usize>,
+    /// Marks in them.
+    tree_marks: Cell<usize>,
 }
 
 /// A root's text and what was found in it.
@@ -37,6 +39,7 @@ impl<'a> Evaluation<'a> {
             roots: plan.roots.iter().map(|_| OnceCell::new()).collect(),
             trees: plan.slots.iter().map(|_| OnceCell::new()).collect(),
             tree_bytes: Cell::new(0),
+            tree_marks: Cell::new(0),
         }
     }
 
@@ -178,9 +181,15 @@ impl<'a> Evaluation<'a> {
     fn make_tree(&self, slot: usize, text: &str) -> Result<serde_json::Value, Error> {
         let bytes = self.tree_bytes.get().saturating_add(text.len());
         self.tree_bytes.set(bytes);
+        let what = || format!("`{}`, which an expression works on,", self.shown(slot));
         if bytes > TREE_BYTES_MAX {
-            let what = format!("`{}`, which an expression works on,", self.shown(slot));
-            return Err(Error::TooLarge { what, limit: TREE_BYTES_MAX });
+            return Err(Error::TooLarge { what: what(), limit: TREE_BYTES_MAX });
+        }
+        let marks = text.bytes().filter(|b| matches!(b, b'{' | b'[' | b':' | b',')).count();
+        let marks = self.tree_marks.get().saturating_add(marks);
+        self.tree_marks.set(marks);
+        if marks > TREE_MARKS_MAX {
+            return Err(Error::TooManyParts { what: what(), limit: TREE_MARKS_MAX });
         }
         serde_json::from_str(text).map_err(|_| Error::TooDeep { limit: DEPTH_MAX })
     }

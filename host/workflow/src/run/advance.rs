@@ -55,11 +55,7 @@ impl Run {
         }
     }
 
-    fn begin_step(
-        &mut self,
-        change: &mut Pending,
-        step: StepId,
-    ) -> Result<Begun, Failure> {
+    fn begin_step(&mut self, change: &mut Pending, step: StepId) -> Result<Begun, Failure> {
         let definition = self.definition.clone();
         let node = &definition.steps[step.position()];
         let failed = |error| expression_failure(&definition, step, &error);
@@ -89,11 +85,7 @@ impl Run {
         }
     }
 
-    fn open_map(
-        &mut self,
-        change: &mut Pending,
-        step: StepId,
-    ) -> Result<Begun, Failure> {
+    fn open_map(&mut self, change: &mut Pending, step: StepId) -> Result<Begun, Failure> {
         let opened = self.evaluate_map(step)?;
         let items = opened.items.len() as u32;
         let list = digest_of(&opened.items);
@@ -108,11 +100,7 @@ impl Run {
     }
 
     /// Begins items up to `at_once`.
-    pub(super) fn fill_map(
-        &mut self,
-        change: &mut Pending,
-        step: StepId,
-    ) -> Result<(), Failure> {
+    pub(super) fn fill_map(&mut self, change: &mut Pending, step: StepId) -> Result<(), Failure> {
         let StepKind::Map(map) = &self.definition.steps[step.position()].kind else {
             return Ok(());
         };
@@ -134,9 +122,7 @@ impl Run {
         let failed = |error| expression_failure(&definition, task.step, &error);
         let kind = &definition.steps[task.step.position()].kind;
         match (kind, task.index) {
-            (StepKind::Call(call), None) => {
-                call.with.evaluate(&self.scope(None)).map_err(failed)
-            }
+            (StepKind::Call(call), None) => call.with.evaluate(&self.scope(None)).map_err(failed),
             (StepKind::Map(_), Some(index)) => {
                 if !self.opened.contains_key(&task.step) {
                     let opened = self.evaluate_map(task.step)?;
@@ -144,7 +130,8 @@ impl Run {
                     self.opened.insert(task.step, opened);
                 }
                 let opened = &self.opened[&task.step];
-                let value = opened.items.get(index as usize).ok_or_else(|| list_changed(task.step))?;
+                let value =
+                    opened.items.get(index as usize).ok_or_else(|| list_changed(task.step))?;
                 let item = Item { value, index };
                 opened.with.evaluate(&self.scope(Some(item))).map_err(failed)
             }
@@ -253,11 +240,7 @@ fn list_changed(step: StepId) -> Failure {
     Failure::new(FailureKind::Expression, "list-changed", message)
 }
 
-fn expression_failure(
-    definition: &Definition,
-    step: StepId,
-    error: &expression::Error,
-) -> Failure {
+fn expression_failure(definition: &Definition, step: StepId, error: &expression::Error) -> Failure {
     let name = step_name(definition, step);
     Failure::new(FailureKind::Expression, "expression", format!("step `{name}`: {error}"))
 }

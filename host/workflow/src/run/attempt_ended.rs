@@ -83,8 +83,7 @@ impl Run {
         let seed = self.state.started.as_ref().map_or(0, |started| started.seed);
         let wait = retry::wait(policy, &failure, failures + 1, retry::draw(seed, task, attempt));
         let retry_at = wait.map(|wait| change.now + wait);
-        let event =
-            Event::AttemptFailed { task, attempt, failure: failure.clone(), retry_at };
+        let event = Event::AttemptFailed { task, attempt, failure: failure.clone(), retry_at };
         self.push(change, event);
         if retry_at.is_none() {
             self.fail(change, Some(task), failure);

@@ -175,7 +175,8 @@ impl Run {
 
     fn fold_scheduled(&mut self, task: TaskId, attempt: Attempt, at: TimestampMs) {
         let position = task.step.position();
-        if task.index.is_none() && matches!(self.state.steps.get(position), Some(StepState::Waiting))
+        if task.index.is_none()
+            && matches!(self.state.steps.get(position), Some(StepState::Waiting))
         {
             let calling = Calling { task: TaskState::NotBegun, started_at: at, failure: None };
             self.set_step(task.step, StepState::Calling(Box::new(calling)));

@@ -36,11 +36,8 @@ fn may_repeat(policy: &RetryPolicy, kind: FailureKind) -> bool {
 
 /// A number from 0 to 1 that depends on nothing but its arguments.
 pub(super) fn draw(seed: u64, task: TaskId, attempt: Attempt) -> f64 {
-    let parts = [
-        u64::from(task.step.0),
-        task.index.map_or(u64::MAX, u64::from),
-        u64::from(attempt.0),
-    ];
+    let parts =
+        [u64::from(task.step.0), task.index.map_or(u64::MAX, u64::from), u64::from(attempt.0)];
     let mixed = parts.into_iter().fold(seed, |state, part| mix(state ^ mix(part)));
     // 53 bits are what an f64 holds exactly.
     (mixed >> 11) as f64 / (1_u64 << 53) as f64

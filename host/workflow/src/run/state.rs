@@ -41,9 +41,9 @@ impl Snapshot {
     /// Bytes that are no snapshot of this format.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, super::Unreadable> {
         match bytes.split_first() {
-            Some((&SNAPSHOT_FORMAT, state)) => rmp_serde::from_slice(state)
-                .map(Self)
-                .map_err(|_| super::Unreadable::Snapshot),
+            Some((&SNAPSHOT_FORMAT, state)) => {
+                rmp_serde::from_slice(state).map(Self).map_err(|_| super::Unreadable::Snapshot)
+            }
             _ => Err(super::Unreadable::Snapshot),
         }
     }
@@ -181,12 +181,24 @@ pub(super) struct Span {
 pub(super) enum TaskState {
     NotBegun,
     /// An attempt is wanted or under way.
-    UnderWay { attempt: Attempt, failures: u32 },
+    UnderWay {
+        attempt: Attempt,
+        failures: u32,
+    },
     /// The attempt was the newest; the next is due at a time.
-    Backoff { attempt: Attempt, failures: u32, until: TimestampMs },
+    Backoff {
+        attempt: Attempt,
+        failures: u32,
+        until: TimestampMs,
+    },
     /// The attempt ended the run.
-    Failed { attempt: Attempt },
-    Done { output: Json, attempt: Attempt },
+    Failed {
+        attempt: Attempt,
+    },
+    Done {
+        output: Json,
+        attempt: Attempt,
+    },
 }
 
 /// Where a task or run stands, by name: one half of what the simulator counts.

@@ -93,17 +93,12 @@ impl Run {
     /// Every step, in the order of the definition.
     pub fn progress(&self) -> impl Iterator<Item = StepProgress<'_>> {
         let steps = self.definition.steps.iter().zip(&self.state.steps);
-        (0_u32..).zip(steps).map(|(position, (step, state))| {
-            self.step_progress(StepId(position), step, state)
-        })
+        (0_u32..)
+            .zip(steps)
+            .map(|(position, (step, state))| self.step_progress(StepId(position), step, state))
     }
 
-    fn step_progress<'a>(
-        &self,
-        id: StepId,
-        step: &'a Step,
-        state: &StepState,
-    ) -> StepProgress<'a> {
+    fn step_progress<'a>(&self, id: StepId, step: &'a Step, state: &StepState) -> StepProgress<'a> {
         let mut progress = StepProgress {
             id,
             step,

@@ -49,9 +49,9 @@ impl CallArgs {
         let input = read_json(&self.input)?;
         let component = Component::read(&self.file).map_err(CommandError::usage)?;
         let engine = Engine::new(1)?;
-        let (plugin, contracts) = engine
-            .load(&component)
-            .map_err(|message| CommandError::invalid(message).context(self.file.display().to_string()))?;
+        let (plugin, contracts) = engine.load(&component).map_err(|message| {
+            CommandError::invalid(message).context(self.file.display().to_string())
+        })?;
         check_call(&contracts, &self.function, &input)?;
         let invocation = Invocation {
             context: StepContext {
@@ -107,7 +107,8 @@ fn check_call(contracts: &[Contract], function: &str, input: &Json) -> Result<()
     let Ok(schema) = Schema::compile(&contract.input_schema) else { return Ok(()) };
     schema.check(input).map_err(|problems| {
         let report: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
-        CommandError::invalid(format!("the input does not fit `{function}`")).report(report.join("\n"))
+        CommandError::invalid(format!("the input does not fit `{function}`"))
+            .report(report.join("\n"))
     })
 }
 
@@ -139,7 +140,11 @@ fn parse_dir(argument: &str) -> std::result::Result<DirGrant, String> {
         .filter(|(guest, _)| guest.starts_with('/'))
         .ok_or("expected /GUEST=PATH, /GUEST=PATH:ro or /GUEST=PATH:rw")?;
     let allowed = allowed_dir::parse(host)?;
-    Ok(DirGrant { host_path: allowed.host_path, guest_path: guest_path.to_owned(), mode: allowed.mode })
+    Ok(DirGrant {
+        host_path: allowed.host_path,
+        guest_path: guest_path.to_owned(),
+        mode: allowed.mode,
+    })
 }
 
 #[cfg(test)]
@@ -175,7 +180,10 @@ mod tests {
         let output = Output::captured(Format::Json);
         let failure = Failure::new(FailureKind::Limit, "memory-bytes", "too much");
         let error = write(&output, Err(failure)).unwrap_err();
-        assert_eq!((error.code, error.message().as_str()), (ExitCode::RunFailed, "limit (memory-bytes): too much"));
+        assert_eq!(
+            (error.code, error.message().as_str()),
+            (ExitCode::RunFailed, "limit (memory-bytes): too much")
+        );
         assert!(output.written().stdout.contains(r#""code":"memory-bytes""#));
     }
 

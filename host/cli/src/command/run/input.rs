@@ -35,18 +35,23 @@ pub(crate) fn read_json(argument: &str) -> Result<Json> {
 
 fn read(source: impl std::io::Read, place: &str) -> Result<String> {
     let mut text = String::new();
-    source
-        .take(INPUT_BYTES_MAX + 1)
-        .read_to_string(&mut text)
-        .map_err(|error| CommandError::usage(error.to_string()).context(format!("could not read {place}")))?;
+    source.take(INPUT_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| {
+        CommandError::usage(error.to_string()).context(format!("could not read {place}"))
+    })?;
     if text.len() as u64 > INPUT_BYTES_MAX {
-        return Err(CommandError::invalid(format!("{place} is larger than {INPUT_BYTES_MAX} bytes")));
+        return Err(CommandError::invalid(format!(
+            "{place} is larger than {INPUT_BYTES_MAX} bytes"
+        )));
     }
     Ok(text)
 }
 
 /// Puts the parts together and checks the whole.
-pub(crate) fn merged(schema: Option<&Schema>, input: Option<Json>, parameters: &[Parameter]) -> Result<Json> {
+pub(crate) fn merged(
+    schema: Option<&Schema>,
+    input: Option<Json>,
+    parameters: &[Parameter],
+) -> Result<Json> {
     let text = schema.map(|schema| schema.text().to_value());
     let defaults = text.as_ref().is_some_and(|schema| schema.get("properties").is_some());
     let json = match input {
@@ -55,7 +60,8 @@ pub(crate) fn merged(schema: Option<&Schema>, input: Option<Json>, parameters: &
         input => {
             let mut value = input.map_or(Value::Object(Map::new()), |input| input.to_value());
             for Parameter { key, text } in parameters {
-                let typed = parameters::typed_parameter(schema, key, text).map_err(CommandError::invalid)?;
+                let typed = parameters::typed_parameter(schema, key, text)
+                    .map_err(CommandError::invalid)?;
                 parameters::merge(&mut value, key, typed).map_err(CommandError::invalid)?;
             }
             if let Some(schema) = &text {
@@ -67,7 +73,8 @@ pub(crate) fn merged(schema: Option<&Schema>, input: Option<Json>, parameters: &
     match schema.map_or(Ok(()), |schema| schema.check(&json)) {
         Ok(()) => Ok(json),
         Err(problems) => {
-            let report: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
+            let report: Vec<String> =
+                problems.iter().map(|problem| format!("  {problem}")).collect();
             Err(CommandError::invalid("the input does not fit the workflow's `input`")
                 .report(report.join("\n"))
                 .hint("give it with `-p name=value`, or whole with `--input JSON`, `--input @file` or `--input -`"))
@@ -77,7 +84,9 @@ pub(crate) fn merged(schema: Option<&Schema>, input: Option<Json>, parameters: &
 
 /// Puts in what is left out and has a `default`, so that expressions find it.
 fn fill_defaults(schema: &Value, value: &mut Value, depth: usize) {
-    let (Some(properties), Value::Object(object)) = (schema.get("properties").and_then(Value::as_object), value) else {
+    let (Some(properties), Value::Object(object)) =
+        (schema.get("properties").and_then(Value::as_object), value)
+    else {
         return;
     };
     for (name, property) in properties {
@@ -104,7 +113,9 @@ impl std::str::FromStr for Parameter {
 
     fn from_str(argument: &str) -> Result<Self, String> {
         match argument.split_once('=') {
-            Some((key, text)) if !key.is_empty() => Ok(Self { key: key.to_owned(), text: text.to_owned() }),
+            Some((key, text)) if !key.is_empty() => {
+                Ok(Self { key: key.to_owned(), text: text.to_owned() })
+            }
             _ => Err("expected name=value".to_owned()),
         }
     }
@@ -123,7 +134,8 @@ mod tests {
 
     fn check(input: Option<&str>, parameters: &[&str], result: Result<&str, &str>) {
         let input = input.map(|text| Json::parse(text).unwrap());
-        let parameters: Vec<Parameter> = parameters.iter().map(|text| text.parse().unwrap()).collect();
+        let parameters: Vec<Parameter> =
+            parameters.iter().map(|text| text.parse().unwrap()).collect();
         let merged = merged(Some(&schema()), input, &parameters).map_err(|error| {
             assert_eq!(error.code, ExitCode::Invalid);
             format!("{} {}", error.report.clone().unwrap_or_default(), error.message())

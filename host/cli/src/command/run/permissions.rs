@@ -51,7 +51,12 @@ pub(crate) fn pin(
 }
 
 /// Asks the operator where only that is missing, and somebody is there.
-fn decide(alias: &str, asks: &[DirAsk], given: &[GivenDir], operator: &mut Operator<'_>) -> Result<Vec<DirGrant>> {
+fn decide(
+    alias: &str,
+    asks: &[DirAsk],
+    given: &[GivenDir],
+    operator: &mut Operator<'_>,
+) -> Result<Vec<DirGrant>> {
     loop {
         let denial = match grants::decide(alias, asks, given, &operator.allowed) {
             Ok(grants) => return Ok(grants),
@@ -88,7 +93,8 @@ impl Operator<'_> {
 }
 
 fn denied(denial: &Denial) -> CommandError {
-    CommandError::new(ExitCode::of_denial(&denial.reason), anyhow::Error::msg(denial.to_string())).hint(denial.remedy())
+    CommandError::new(ExitCode::of_denial(&denial.reason), anyhow::Error::msg(denial.to_string()))
+        .hint(denial.remedy())
 }
 
 fn warn_not_given(used: &PluginUse, ask: &DirAsk, output: &Output) {
@@ -101,19 +107,30 @@ fn warn_not_given(used: &PluginUse, ask: &DirAsk, output: &Output) {
 
 /// A path that the file names is relative to the file; one that comes from an expression, to
 /// where the command is run, since that is where inputs are written.
-fn given_dir(file: &WorkflowFile, dir: &DirGiven, run: &RunFacts, input: &Json) -> Result<GivenDir> {
+fn given_dir(
+    file: &WorkflowFile,
+    dir: &DirGiven,
+    run: &RunFacts,
+    input: &Json,
+) -> Result<GivenDir> {
     let scope = Scope { run: Some(run), input, steps: &NoSteps, item: None };
     let value = dir
         .path
         .evaluate(&scope)
         .map_err(|error| file.refused_at(dir.at, format!("the directory's path: {error}")))?;
     let serde_json::Value::String(path) = value.to_value() else {
-        return Err(file.refused_at(dir.at, format!("the directory's path must be text, not {value:?}")));
+        return Err(
+            file.refused_at(dir.at, format!("the directory's path must be text, not {value:?}"))
+        );
     };
     if path.is_empty() {
         return Err(file.refused_at(dir.at, "the directory's path is empty".to_owned()));
     }
-    let host_path = if dir.path.constant_text().is_some() { file.folder().join(&path) } else { PathBuf::from(&path) };
+    let host_path = if dir.path.constant_text().is_some() {
+        file.folder().join(&path)
+    } else {
+        PathBuf::from(&path)
+    };
     Ok(GivenDir { host_path, guest_path: dir.guest_path.clone(), mode: dir.mode })
 }
 
@@ -142,7 +159,8 @@ mod tests {
     fn place() -> Place {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("texts")).unwrap();
-        let data = DataDir::resolve(Some(&folder.path().join("data")), &Surroundings::default()).unwrap();
+        let data =
+            DataDir::resolve(Some(&folder.path().join("data")), &Surroundings::default()).unwrap();
         Place { folder, data, output: Output::captured(Format::Text) }
     }
 
@@ -153,7 +171,8 @@ mod tests {
         let path = place.folder.path().join("w.yaml");
         std::fs::write(&path, workflow).unwrap();
         std::fs::write(place.folder.path().join("t.wasm"), "").unwrap();
-        let manifest = "name = \"t\"\nversion = \"1\"\n[grants]\ndirs = [{ as = \"/in\", mode = \"ro\" }]";
+        let manifest =
+            "name = \"t\"\nversion = \"1\"\n[grants]\ndirs = [{ as = \"/in\", mode = \"ro\" }]";
         std::fs::write(place.folder.path().join("plugin.toml"), manifest).unwrap();
         let file = WorkflowFile::read(&path)?;
         let plugins = file.plugins()?;
@@ -175,7 +194,10 @@ mod tests {
         let place = place();
         let texts = place.folder.path().canonicalize().unwrap().join("texts");
         let got = grants(&place, "texts", "{}", &["texts"]).unwrap();
-        assert_eq!(got.iter().map(|dir| dir.host_path.as_str()).collect::<Vec<_>>(), [texts.to_str().unwrap()]);
+        assert_eq!(
+            got.iter().map(|dir| dir.host_path.as_str()).collect::<Vec<_>>(),
+            [texts.to_str().unwrap()]
+        );
         let input = serde_json::json!({ "folder": texts }).to_string();
         assert_eq!(grants(&place, "${input.folder}", &input, &["."]).unwrap(), got);
     }
@@ -185,7 +207,11 @@ mod tests {
         let place = place();
         let error = grants(&place, "texts", "{}", &[]).unwrap_err();
         assert_eq!(error.code, ExitCode::Denied);
-        assert!(error.hints[0].contains("--allow-dir") && error.hints[0].ends_with("texts:ro"), "{:?}", error.hints);
+        assert!(
+            error.hints[0].contains("--allow-dir") && error.hints[0].ends_with("texts:ro"),
+            "{:?}",
+            error.hints
+        );
     }
 
     #[test]

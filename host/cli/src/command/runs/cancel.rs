@@ -29,7 +29,9 @@ impl CancelArgs {
         session.done(Request::Cancel { run, reason: self.reason })?;
         session.close_at_once();
         if context.output.is_json() {
-            context.output.json(&serde_json::json!({ "run": run.to_string(), "status": "cancelled" }))?;
+            context
+                .output
+                .json(&serde_json::json!({ "run": run.to_string(), "status": "cancelled" }))?;
         } else {
             context.output.note(&format!("cancelled {run}"));
         }

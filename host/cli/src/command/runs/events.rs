@@ -64,13 +64,22 @@ fn write(session: &mut dyn Requests, output: &Output, run: RunId, after: Revisio
 }
 
 fn event_text(event: &ShownEvent) -> String {
-    let mut text = format!("{} {:>5} {}", clock::local(event.at), event.revision.0, sanitise::line(&event.event));
+    let mut text = format!(
+        "{} {:>5} {}",
+        clock::local(event.at),
+        event.revision.0,
+        sanitise::line(&event.event)
+    );
     if let Some(step) = &event.step {
         text.push(' ');
         text.push_str(&place(step, event.index, event.attempt));
     }
     for (name, value) in &event.details {
-        text.push_str(&format!(" {}={}", sanitise::line(name), sanitise::line_of(value.as_str(), DETAIL_CHARS_MAX)));
+        text.push_str(&format!(
+            " {}={}",
+            sanitise::line(name),
+            sanitise::line_of(value.as_str(), DETAIL_CHARS_MAX)
+        ));
     }
     text
 }
@@ -115,7 +124,8 @@ mod tests {
     #[test]
     fn json_is_an_object_a_line() {
         let (text, _) = written(Format::Json);
-        let values: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let values: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(values.len(), 2);
         assert_eq!(values[1]["details"]["reason"], "a\u{9b}b");
         assert_eq!(values[1]["revision"], 2);

@@ -60,7 +60,8 @@ impl ListArgs {
     pub(crate) fn carry_out(self, context: &Context) -> Result<ExitCode> {
         let mut session = context.ask()?;
         let status: Vec<ShownStatus> = self.status.into_iter().map(ShownStatus::from).collect();
-        let limit = if self.all { usize::MAX } else { usize::try_from(self.limit).unwrap_or(usize::MAX) };
+        let limit =
+            if self.all { usize::MAX } else { usize::try_from(self.limit).unwrap_or(usize::MAX) };
         let runs = list(&mut session, &status, limit)?;
         session.close_at_once();
         write(&context.output, &runs, clock::now())?;
@@ -69,12 +70,17 @@ impl ListArgs {
 }
 
 /// The newest runs, page by page.
-pub(crate) fn list(session: &mut dyn Requests, status: &[ShownStatus], limit: usize) -> Result<Vec<ShownRun>> {
+pub(crate) fn list(
+    session: &mut dyn Requests,
+    status: &[ShownStatus],
+    limit: usize,
+) -> Result<Vec<ShownRun>> {
     let mut runs: Vec<ShownRun> = Vec::new();
     while runs.len() < limit {
         let wanted = u32::try_from(limit - runs.len()).unwrap_or(u32::MAX).min(PAGE);
         let before = runs.last().map(|run| run.summary.run);
-        let page = session.runs(Request::List { before, limit: wanted, status: status.to_vec() })?;
+        let page =
+            session.runs(Request::List { before, limit: wanted, status: status.to_vec() })?;
         if page.is_empty() {
             break;
         }
@@ -91,7 +97,8 @@ fn write(output: &Output, runs: &[ShownRun], now: TimestampMs) -> Result<()> {
         output.note("no runs");
         return Ok(());
     }
-    let mut table = shown::table(output, &["RUN", "WORKFLOW", "STATUS", "STARTED", "TIME", "STEPS", "ERROR"]);
+    let mut table =
+        shown::table(output, &["RUN", "WORKFLOW", "STATUS", "STARTED", "TIME", "STEPS", "ERROR"]);
     for run in runs {
         let summary = &run.summary;
         table.add_row([
@@ -117,8 +124,11 @@ mod tests {
     #[test]
     fn pages_are_asked_for_until_there_is_no_more() {
         let (new, old) = (run_named("a", 2), run_named("a", 1));
-        let mut fake =
-            Fake::answering([Answer::Runs(vec![new.clone()]), Answer::Runs(vec![old.clone()]), Answer::Runs(vec![])]);
+        let mut fake = Fake::answering([
+            Answer::Runs(vec![new.clone()]),
+            Answer::Runs(vec![old.clone()]),
+            Answer::Runs(vec![]),
+        ]);
         let runs = list(&mut fake, &[], usize::MAX).unwrap();
         assert_eq!(runs, [new.clone(), old.clone()]);
         let before: Vec<_> = fake
@@ -148,7 +158,10 @@ mod tests {
         write(&text, std::slice::from_ref(&failed), NOON).unwrap();
         let stdout = text.written().stdout;
         assert_eq!(stdout.lines().count(), 2, "{stdout}");
-        assert!(stdout.contains("trap\\u{1b}[0m: \\nunreachable") && stdout.contains("2.5s"), "{stdout}");
+        assert!(
+            stdout.contains("trap\\u{1b}[0m: \\nunreachable") && stdout.contains("2.5s"),
+            "{stdout}"
+        );
         let json = Output::captured(Format::Json);
         write(&json, &[failed], NOON).unwrap();
         let value: serde_json::Value = serde_json::from_str(&json.written().stdout).unwrap();

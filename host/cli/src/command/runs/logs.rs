@@ -135,7 +135,10 @@ mod tests {
     #[test]
     fn lines_are_read_to_the_end_and_filtered() {
         let mut fake = Fake::answering([
-            Answer::Logs { lines: vec![line("a", LogLevel::Info, "one"), line("b", LogLevel::Warn, "two")], offset: 10 },
+            Answer::Logs {
+                lines: vec![line("a", LogLevel::Info, "one"), line("b", LogLevel::Warn, "two")],
+                offset: 10,
+            },
             Answer::Logs { lines: vec![line("a", LogLevel::Error, "three")], offset: 15 },
             Answer::Logs { lines: vec![], offset: 15 },
         ]);

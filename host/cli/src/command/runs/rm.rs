@@ -56,7 +56,11 @@ impl RmArgs {
 }
 
 /// Ended runs that are old enough.
-fn ended(session: &mut dyn Requests, older_than: Option<DurationMs>, now: TimestampMs) -> Result<Vec<RunId>> {
+fn ended(
+    session: &mut dyn Requests,
+    older_than: Option<DurationMs>,
+    now: TimestampMs,
+) -> Result<Vec<RunId>> {
     let status = [ShownStatus::Succeeded, ShownStatus::Failed, ShownStatus::Cancelled];
     let runs = list(session, &status, usize::MAX)?;
     let old = |ended: TimestampMs| older_than.is_none_or(|span| now - ended >= span);
@@ -89,8 +93,10 @@ mod tests {
         old.summary.changed_at = TimestampMs(NOON.0 - 10_000);
         let new = run_named("a", 2);
         let check = |span, runs: &[RunId]| {
-            let mut fake =
-                Fake::answering([Answer::Runs(vec![new.clone(), old.clone()]), Answer::Runs(vec![])]);
+            let mut fake = Fake::answering([
+                Answer::Runs(vec![new.clone(), old.clone()]),
+                Answer::Runs(vec![]),
+            ]);
             assert_eq!(ended(&mut fake, span, TimestampMs(NOON.0 + 2_500)).unwrap(), runs);
         };
         check(Some(DurationMs(5_000)), &[old.summary.run]);

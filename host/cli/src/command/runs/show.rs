@@ -41,7 +41,8 @@ fn write(output: &Output, view: &RunView, now: TimestampMs) -> Result<()> {
         return output.json(&shown::view_json(view));
     }
     output.data(&heading(output, view, now))?;
-    let mut table = shown::table(output, &["STEP", "KIND", "STATE", "ITEMS", "ATTEMPT", "TIME", "ERROR"]);
+    let mut table =
+        shown::table(output, &["STEP", "KIND", "STATE", "ITEMS", "ATTEMPT", "TIME", "ERROR"]);
     for step in &view.steps {
         table.add_row([
             sanitise::line_of(&step.name, 60),
@@ -68,7 +69,14 @@ fn heading(output: &Output, view: &RunView, now: TimestampMs) -> String {
     let summary = &run.summary;
     let mut lines = vec![
         ("run", summary.run.to_string()),
-        ("workflow", format!("{} (version {})", sanitise::line(&summary.workflow), sanitise::line(&summary.version))),
+        (
+            "workflow",
+            format!(
+                "{} (version {})",
+                sanitise::line(&summary.workflow),
+                sanitise::line(&summary.version)
+            ),
+        ),
         ("status", output.paint(shown::status_tone(run.status), shown::status_name(run.status))),
         ("started", clock::local(summary.started_at)),
     ];
@@ -81,7 +89,10 @@ fn heading(output: &Output, view: &RunView, now: TimestampMs) -> String {
     for plugin in &view.plugins {
         let dirs = shown::dirs_text(plugin);
         let digest: String = plugin.digest.to_string().chars().take(19).collect();
-        lines.push(("plugin", format!("{} {digest} {dirs}", sanitise::line(&plugin.alias)).trim_end().to_owned()));
+        lines.push((
+            "plugin",
+            format!("{} {digest} {dirs}", sanitise::line(&plugin.alias)).trim_end().to_owned(),
+        ));
     }
     lines.iter().map(|(name, value)| format!("{name:<9} {value}")).collect::<Vec<_>>().join("\n")
 }
@@ -90,9 +101,10 @@ fn step_span(step: &StepView, view: &RunView, now: TimestampMs) -> String {
     let Some(started) = step.started_at else { return String::new() };
     let until = match view.run.status {
         ShownStatus::Running => now,
-        ShownStatus::Interrupted | ShownStatus::Succeeded | ShownStatus::Failed | ShownStatus::Cancelled => {
-            view.run.summary.changed_at
-        }
+        ShownStatus::Interrupted
+        | ShownStatus::Succeeded
+        | ShownStatus::Failed
+        | ShownStatus::Cancelled => view.run.summary.changed_at,
     };
     clock::span(step.ended_at.unwrap_or(until) - started)
 }
@@ -122,7 +134,13 @@ mod tests {
         let output = Output::captured(Format::Text);
         write(&output, &failed_view(), NOON).unwrap();
         let stdout = output.written().stdout;
-        for part in ["workflow  brief (version 1)", "status    failed", "trap: \\u{1b}]0;x\\u{7}", "700ms", "\"folder\": \"x\""] {
+        for part in [
+            "workflow  brief (version 1)",
+            "status    failed",
+            "trap: \\u{1b}]0;x\\u{7}",
+            "700ms",
+            "\"folder\": \"x\"",
+        ] {
             assert!(stdout.contains(part), "{part} is missing in\n{stdout}");
         }
     }
