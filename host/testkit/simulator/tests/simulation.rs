@@ -7,9 +7,6 @@ use wfhost_simulator::{Coverage, Fault, Faults, History, simulate};
 /// Runs with at least one fault, over all kinds.
 const RUNS: u64 = 6000;
 
-/// Seeds that once broke something stay here, with what broke.
-const REGRESSIONS: [(u64, Kind); 0] = [];
-
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Only(Fault),
@@ -66,19 +63,15 @@ fn tally(kind: Kind, first_seed: u64, wanted: u64) -> Tally {
 fn every_run_ends_and_counts_each_result_once_whatever_fails() {
     let kinds = kinds();
     let share = RUNS.div_ceil(kinds.len() as u64);
-    let half = kinds.len() / 2;
+    let numbered: Vec<(u64, Kind)> = (0..).zip(kinds).collect();
+    // Two threads: there are at least two cores.
+    let (left, right) = numbered.split_at(numbered.len() / 2);
+    let tally_all = |kinds: &[(u64, Kind)]| -> Vec<Tally> {
+        kinds.iter().map(|(number, kind)| tally(*kind, number << 32, share)).collect()
+    };
     let tallies: Vec<Tally> = thread::scope(|scope| {
-        let work = |part: &'static str, kinds: &'_ [Kind], offset: usize| -> Vec<Tally> {
-            let _named = part;
-            kinds
-                .iter()
-                .enumerate()
-                .map(|(number, kind)| tally(*kind, ((offset + number) as u64) << 32, share))
-                .collect()
-        };
-        let (left, right) = kinds.split_at(half);
-        let other = scope.spawn(move || work("right", right, half));
-        let mut tallies = work("left", left, 0);
+        let other = scope.spawn(|| tally_all(right));
+        let mut tallies = tally_all(left);
         tallies.extend(other.join().expect("the other half panicked"));
         tallies
     });
@@ -98,7 +91,7 @@ fn every_run_ends_and_counts_each_result_once_whatever_fails() {
 #[test]
 fn a_crash_at_every_single_point_of_a_run_loses_nothing() {
     for seed in 0..12 {
-        let points = run_without_faults(seed).crash_points();
+        let points = crash_points_of(seed);
         assert!(points > 20, "seed {seed} has {points} points");
         for point in 1..=points {
             let history = simulate(seed, Faults::crash_at(point))
@@ -108,31 +101,17 @@ fn a_crash_at_every_single_point_of_a_run_loses_nothing() {
     }
 }
 
-fn run_without_faults(seed: u64) -> Points {
+/// How many opportunities for a crash an undisturbed run has.
+fn crash_points_of(seed: u64) -> u32 {
     let history = simulate(seed, Faults::crash_at(u32::MAX))
         .unwrap_or_else(|violation| panic!("seed {seed}: {violation}"));
     assert_eq!(history.faults, 0);
-    Points(history.crash_points)
-}
-
-struct Points(u32);
-
-impl Points {
-    const fn crash_points(&self) -> u32 {
-        self.0
-    }
+    history.crash_points
 }
 
 #[test]
 fn the_same_seed_gives_the_same_history() {
     for seed in 0..50 {
         assert_eq!(run(seed, Kind::All).end, run(seed, Kind::All).end);
-    }
-}
-
-#[test]
-fn what_once_failed_still_holds() {
-    for (seed, kind) in REGRESSIONS {
-        run(seed, kind);
     }
 }
