@@ -32,7 +32,8 @@ pub enum FromWorker {
     /// Alive.
     Heartbeat,
     /// An attempt is over; gives its slot back. Sent exactly once for each attempt that was
-    /// dispatched on this connection, whatever happens to the attempt.
+    /// dispatched on this connection, whatever happens to the attempt; and once more for a
+    /// `Cancel` that finds it not running.
     Ended {
         /// Which attempt.
         attempt: AttemptId,
