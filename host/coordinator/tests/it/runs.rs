@@ -181,3 +181,16 @@ output: '${steps.m.size()}'
     }
     assert_eq!(setting.ended(run).1.unwrap(), "300");
 }
+
+#[test]
+fn an_output_that_is_nested_too_deep_is_the_steps_failure() {
+    let setting = Setting::new();
+    let mut worker = setting.worker(1);
+    let run = setting.start(1, TWO, "{\"x\":5}");
+    let first = worker.dispatch();
+    worker.succeed(first.attempt, &format!("{}{}", "[".repeat(101), "]".repeat(101)));
+    let (status, _, error) = setting.ended(run);
+    let error = error.unwrap();
+    assert_eq!(status, RunStatus::Failed);
+    assert!(error.contains("output-depth") && error.contains("the limit is 100"), "{error}");
+}

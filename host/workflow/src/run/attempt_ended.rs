@@ -5,6 +5,9 @@ use super::state::{StepState, TaskState};
 use super::{AttemptOutcome, KvWrite, Pending, Rejection, Run, retry};
 use crate::{Attempt, Failure, FailureKind, Json, TaskId};
 
+/// Lists, joins and templates put outputs into each other; JSON is read to a depth of 127.
+const OUTPUT_DEPTH_MAX: usize = 100;
+
 impl Run {
     pub(super) fn attempt_ended(
         &mut self,
@@ -15,7 +18,7 @@ impl Run {
     ) -> Result<(), Rejection> {
         let failures = self.current(task, attempt)?;
         match outcome {
-            AttemptOutcome::Succeeded { output, kv } => match self.kv_overflow(task, &kv) {
+            AttemptOutcome::Succeeded { output, kv } => match self.refusal(task, &output, &kv) {
                 None => self.succeeded(change, task, attempt, output, kv),
                 Some(failure) => self.failed(change, task, attempt, failures, failure),
             },
@@ -88,6 +91,17 @@ impl Run {
         if retry_at.is_none() {
             self.fail(change, Some(task), failure);
         }
+    }
+
+    /// Why a result cannot be kept.
+    fn refusal(&self, task: TaskId, output: &Json, kv: &[KvWrite]) -> Option<Failure> {
+        let depth = crate::json::depth(output.as_str());
+        if depth > OUTPUT_DEPTH_MAX {
+            let message =
+                format!("the output is nested {depth} deep; the limit is {OUTPUT_DEPTH_MAX}");
+            return Some(Failure::new(FailureKind::Limit, "output-depth", message));
+        }
+        self.kv_overflow(task, kv)
     }
 
     /// Attempts at the same time each stay below the bound, and may still exceed it together.
