@@ -229,7 +229,7 @@ mod tests {
         let macos =
             Surroundings { home: Some("/Users/u".into()), macos: true, ..Surroundings::default() };
         let check = |flag, at: &Surroundings, path: Option<&str>| {
-            assert_eq!(resolved(flag, at).as_deref(), path)
+            assert_eq!(resolved(flag, at).as_deref(), path);
         };
         check(Some("/d"), &linux, Some("/d"));
         check(Some(""), &linux, Some("/home/u/.local/share/wfhost"));

@@ -47,7 +47,7 @@ impl ResumeArgs {
         serving.session().done(Request::Resume { run })?;
         match serving.session().holder() {
             Some(holder) => {
-                context.output.note(&format!("following {run} in process {}", holder.pid))
+                context.output.note(&format!("following {run} in process {}", holder.pid));
             }
             None => context.output.note(&format!("resuming {run}")),
         }

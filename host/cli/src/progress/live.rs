@@ -22,7 +22,10 @@ const SPINNER: [char; 10] = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '�
 pub(crate) struct Live {
     output: Output,
     area: MultiProgress,
-    style: ProgressStyle,
+    /// Cuts a row at the terminal's edge, and fills it up to there.
+    wide: ProgressStyle,
+    /// For the last row: `^C` is echoed behind it, and must not wrap.
+    short: ProgressStyle,
     rows: Vec<ProgressBar>,
     before: Vec<StepView>,
 }
@@ -31,9 +34,14 @@ impl Live {
     pub(crate) fn new(output: &Output) -> Self {
         let area = MultiProgress::new();
         output.attach(area.clone());
-        let style = ProgressStyle::with_template("{wide_msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_spinner());
-        Self { output: output.clone(), area, style, rows: Vec::new(), before: Vec::new() }
+        Self {
+            output: output.clone(),
+            area,
+            wide: style("{wide_msg}"),
+            short: style("{msg}"),
+            rows: Vec::new(),
+            before: Vec::new(),
+        }
     }
 
     pub(crate) fn show(&mut self, view: &RunView) {
@@ -65,10 +73,12 @@ impl Live {
             }
         }
         while self.rows.len() < rows.len() {
-            let row = ProgressBar::no_length().with_style(self.style.clone());
+            let row = ProgressBar::no_length().with_style(self.wide.clone());
             self.rows.push(self.area.add(row));
         }
-        for (row, text) in self.rows.iter().zip(rows) {
+        for (position, (row, text)) in self.rows.iter().zip(rows).enumerate() {
+            let last = position + 1 == rows.len();
+            row.set_style(if last { self.short.clone() } else { self.wide.clone() });
             row.set_message(text.clone());
             row.tick();
         }
@@ -127,7 +137,7 @@ impl Live {
         }
         match step.state {
             StepShown::Queued if step.items.is_none_or(|(done, _)| done == 0) => {
-                row.push_str("  waits for a slot")
+                row.push_str("  waits for a slot");
             }
             StepShown::Backoff => {
                 let error =
@@ -168,6 +178,10 @@ impl Live {
         let name = sanitise::line_of(&step.name, NAME_CHARS_MAX);
         Some(format!("{mark} {name}  {text}"))
     }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
 fn is_under_way(step: &StepView) -> bool {
