@@ -176,8 +176,7 @@ fn after_an_error_nothing_more_is_taken_and_nobody_waits() {
     for thread in threads {
         thread.join().unwrap();
     }
-    let (acknowledged, failed): (Vec<_>, Vec<_>) =
-        (&results).iter().take(5).partition(Result::is_ok);
+    let (acknowledged, failed): (Vec<_>, Vec<_>) = results.iter().take(5).partition(Result::is_ok);
     assert_eq!((acknowledged.len(), failed.len()), (4, 1));
     assert_eq!(committer.handle().submit(commit(run(1), 1)), Err(Refused));
     drop(committer);

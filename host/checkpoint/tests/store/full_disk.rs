@@ -3,7 +3,7 @@
 //! As root on a small tmpfs of its own, else with a limit on the size of files.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use wfhost_checkpoint::conformance::{commit, commit_with, json_of, run};
@@ -106,7 +106,7 @@ fn commit_until_full(folder: &Path, make: &impl Fn(u64) -> Commit) -> u64 {
     unreachable!("the disk is never full");
 }
 
-fn assert_full(error: &Error, reserve: &PathBuf) {
+fn assert_full(error: &Error, reserve: &Path) {
     let Error::Full { hint, .. } = error else { panic!("{error:?}") };
     if reserve.exists() {
         assert!(hint.contains(&reserve.display().to_string()), "{hint}");
