@@ -230,13 +230,21 @@ impl EventLoop {
         let mut decisions = VecDeque::from(decisions);
         while let Some(decision) = decisions.pop_front() {
             match decision {
-                Decision::Assign { worker, attempt } => {
-                    if !self.assign(worker, attempt) {
+                Decision::Assign { worker, attempt } => match self.assign(worker, attempt) {
+                    Sent::Done => {}
+                    Sent::WorkerGone => {
                         self.dispatcher.workers.remove(&worker);
                         let now = self.parts.clock.monotonic();
                         decisions.extend(self.dispatcher.placement.gone(now, worker));
                     }
-                }
+                    Sent::TooLarge(error) => {
+                        let failure = Failure::new(FailureKind::Limit, "message-bytes", error);
+                        self.release(attempt);
+                        let now = self.parts.clock.monotonic();
+                        decisions.extend(self.dispatcher.placement.ended(now, worker, attempt));
+                        self.end(attempt, AttemptOutcome::Failed(failure));
+                    }
+                },
                 Decision::Stop { worker, attempt } => {
                     self.send(worker, &ToWorker::Cancel { attempt });
                 }
@@ -262,9 +270,9 @@ impl EventLoop {
         }
     }
 
-    /// Sends an order; `false`: the worker is gone.
-    fn assign(&mut self, worker: WorkerId, attempt: AttemptId) -> bool {
-        let Some(order) = self.dispatcher.orders.get(&attempt) else { return true };
+    /// Sends an order.
+    fn assign(&mut self, worker: WorkerId, attempt: AttemptId) -> Sent {
+        let Some(order) = self.dispatcher.orders.get(&attempt) else { return Sent::Done };
         let message = ToWorker::Dispatch(Box::new(order.clone()));
         match self.parts.link.send_worker(worker, &message) {
             Ok(()) => {
@@ -272,11 +280,12 @@ impl EventLoop {
                     slot.live.leased.insert(attempt.task, attempt.attempt);
                     slot.tick += 1;
                 }
-                true
+                Sent::Done
             }
+            Err(SendError::Message(error)) => Sent::TooLarge(error.to_string()),
             Err(error) => {
                 tracing::warn!(?worker, %error, "an attempt could not be sent");
-                false
+                Sent::WorkerGone
             }
         }
     }
@@ -314,6 +323,14 @@ impl EventLoop {
             .collect();
         self.parts.logs.write(attempt.run, lines);
     }
+}
+
+/// What became of an order.
+enum Sent {
+    Done,
+    WorkerGone,
+    /// No worker can be sent it: it holds more than a message may.
+    TooLarge(String),
 }
 
 fn payload(input: &Json) -> Payload {

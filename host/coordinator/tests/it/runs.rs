@@ -194,3 +194,28 @@ fn an_output_that_is_nested_too_deep_is_the_steps_failure() {
     assert_eq!(status, RunStatus::Failed);
     assert!(error.contains("output-depth") && error.contains("the limit is 100"), "{error}");
 }
+
+#[test]
+fn what_no_message_can_carry_fails_the_attempt_and_no_worker_is_lost_for_it() {
+    let setting = Setting::new();
+    let mut worker = setting.worker(1);
+    let mut start = setting.start_of(1, TWO, "{\"x\":5}");
+    start.plugins[0].limits.kv_total_bytes = 64 << 20;
+    let run = start.run;
+    assert_eq!(setting.ask(Request::Start(Box::new(start))), Answer::Done);
+    let first = worker.dispatch();
+    let write = |number: u32| KvWrite { key: format!("k{number}"), value: Some(vec![7; 1 << 20]) };
+    let output = wfhost_workflow::Json::parse("{\"y\":1}").unwrap();
+    let outcome = Outcome::Succeeded { output, kv: (0..20).map(write).collect() };
+    worker.say(FromWorker::Ended { attempt: first.attempt, outcome });
+    let (status, _, error) = setting.ended(run);
+    assert_eq!(status, RunStatus::Failed);
+    assert!(error.unwrap().contains("message-bytes"));
+    // The same worker, with the same slot.
+    let other = setting.start(2, TWO, "{\"x\":5}");
+    let first = worker.dispatch();
+    worker.succeed(first.attempt, "{\"y\":1}");
+    let second = worker.dispatch();
+    worker.succeed(second.attempt, "1");
+    assert_eq!(setting.ended(other).0, RunStatus::Succeeded);
+}
