@@ -26,15 +26,16 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 }
 
 fn nextest(arguments: &[String]) -> Result<String> {
-    if arguments.is_empty() {
-        docs()?;
-    }
     // Where nextest leaves its counts, by `.config/nextest.toml`. An old one must not be read.
     let report = place::root().join("target/nextest/default/junit.xml");
     let _absent = fs::remove_file(&report);
     process::run(
         process::cargo().args(["nextest", "run", "--release", "--workspace"]).args(arguments),
     )?;
+    // After the others, so that the long build before the first test is seen to go on.
+    if arguments.is_empty() {
+        docs()?;
+    }
     let passed = fs::read_to_string(&report).ok().and_then(|report| count(&report));
     Ok(match passed {
         Some(1) => "1 test passed, none failed".to_owned(),
