@@ -134,14 +134,20 @@ fn round(seed: u64, expected: &Value) {
     let mut kills = Vec::new();
     let mut at = 0;
     for _ in 0..random.usize(1..=2) {
+        if STEPS - at.min(STEPS) < 2 {
+            break;
+        }
         at = random.usize(at + 1..=at + (STEPS - at) / 2).min(STEPS - 1);
         let killed = round.kill_at(run, at);
         at = killed.1;
         kills.push(killed);
         run = round.resume();
     }
-    let output = run.end().ok().json();
-    assert_eq!(&output, expected, "seed {seed}");
+    let ended = run.end();
+    // A run that is near its end may be over before the signal arrives.
+    let was_over = ended.code == Some(3) && ended.stderr.contains("it has succeeded");
+    let ended = if was_over { round.place.wfhost(&["runs", "output", "latest"]) } else { ended };
+    assert_eq!(&ended.ok().json(), expected, "seed {seed}");
     let lines = lines(&round.file);
     for (done, begun) in &kills {
         for line in &lines[*begun..] {
