@@ -1,6 +1,6 @@
 //! Between runs and workers: orders that are out, and what workers say.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use wfhost_transport::client::ShownLogLine;
 use wfhost_transport::message::{
@@ -33,7 +33,10 @@ const SLOTS_MAX: u32 = 4096;
 #[derive(Default)]
 pub(crate) struct Dispatcher {
     placement: Placement,
-    orders: HashMap<AttemptId, Dispatch>,
+    /// Until they are sent: an attempt is sent once.
+    orders: HashMap<AttemptId, Box<Dispatch>>,
+    /// Which input an attempt may fetch, until it ends.
+    references: HashMap<AttemptId, Digest>,
     /// Inputs that are sent by reference, and by how many orders.
     inputs: HashMap<Digest, (Json, u32)>,
     workers: BTreeMap<WorkerId, MonotonicMs>,
@@ -42,8 +45,13 @@ pub(crate) struct Dispatcher {
 impl Dispatcher {
     /// Drops what waits or is out for a run, without telling anybody.
     pub(crate) fn forget_run(&mut self, now: MonotonicMs, run: RunId) {
-        let attempts: Vec<AttemptId> =
-            self.orders.keys().filter(|attempt| attempt.run == run).copied().collect();
+        let attempts: BTreeSet<AttemptId> = self
+            .orders
+            .keys()
+            .chain(self.references.keys())
+            .filter(|attempt| attempt.run == run)
+            .copied()
+            .collect();
         for attempt in attempts {
             // The worker finds its result refused.
             let _stop = self.placement.withdrawn(now, attempt);
@@ -51,16 +59,17 @@ impl Dispatcher {
         }
     }
 
-    fn add_order(&mut self, attempt: AttemptId, order: Dispatch, input: Json) {
+    fn add_order(&mut self, attempt: AttemptId, order: Box<Dispatch>, input: Json) {
         if let Payload::Reference { digest, .. } = &order.input {
             self.inputs.entry(*digest).or_insert((input, 0)).1 += 1;
+            self.references.insert(attempt, *digest);
         }
         self.orders.insert(attempt, order);
     }
 
     fn drop_order(&mut self, attempt: &AttemptId) {
-        let Some(order) = self.orders.remove(attempt) else { return };
-        if let Payload::Reference { digest, .. } = order.input
+        self.orders.remove(attempt);
+        if let Some(digest) = self.references.remove(attempt)
             && let Some((_, users)) = self.inputs.get_mut(&digest)
         {
             *users -= 1;
@@ -80,7 +89,7 @@ impl EventLoop {
         let Some(call) = step.kind.call() else { return };
         let Some(plugin) = slot.plugins.get(call.plugin) else { return };
         let attempt = AttemptId { run: id, task: order.task, attempt: order.attempt };
-        let dispatch = Dispatch {
+        let dispatch = Box::new(Dispatch {
             attempt,
             workflow: definition.name.clone(),
             step: step.name.clone(),
@@ -93,7 +102,7 @@ impl EventLoop {
             limits: plugin.limits,
             dirs: plugin.dirs.clone(),
             kv: kv_of(&order.kv),
-        };
+        });
         let wanted = Wanted { attempt, timeout: step.timeout };
         self.dispatcher.add_order(attempt, dispatch, order.input);
         let decisions = self.dispatcher.placement.wanted(self.parts.clock.monotonic(), wanted);
@@ -272,8 +281,8 @@ impl EventLoop {
 
     /// Sends an order.
     fn assign(&mut self, worker: WorkerId, attempt: AttemptId) -> Sent {
-        let Some(order) = self.dispatcher.orders.get(&attempt) else { return Sent::Done };
-        let message = ToWorker::Dispatch(Box::new(order.clone()));
+        let Some(order) = self.dispatcher.orders.remove(&attempt) else { return Sent::Done };
+        let message = ToWorker::Dispatch(order);
         match self.parts.link.send_worker(worker, &message) {
             Ok(()) => {
                 if let Some(slot) = self.runs.get_mut(attempt.run) {

@@ -13,6 +13,8 @@
 use std::io;
 use std::ops::Deref;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use crate::{Endpoint, Error, SendError};
@@ -31,6 +33,24 @@ impl Hub {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Waits until all links are dropped and what they were given is delivered or given up, at
+    /// most `limit`. Links that are still open fail from now on: it is for the end of a process,
+    /// where a last answer would otherwise be lost with libzmq's thread.
+    pub fn close(self, limit: Duration) {
+        let mut context = self.context;
+        let (done, waiting) = mpsc::sync_channel(1);
+        let closing = thread::Builder::new().name("hub-close".to_owned()).spawn(move || {
+            // A context that is closed already has nothing to deliver.
+            let _closed = context.destroy();
+            // Nobody waits any more after the limit.
+            let _late = done.try_send(());
+        });
+        if closing.is_ok() {
+            // After the limit the process ends all the same.
+            let _late = waiting.recv_timeout(limit);
+        }
     }
 }
 

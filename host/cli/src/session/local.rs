@@ -53,6 +53,7 @@ pub(crate) struct ServeOptions {
 pub(crate) struct Local {
     worker: Option<WorkerHandle>,
     coordinator: CoordinatorHandle,
+    hub: Hub,
     _folder: DataFolder,
 }
 
@@ -104,7 +105,7 @@ impl Local {
             Purpose::Ask => None,
             Purpose::Serve(options) => Some(start_worker(&folder, options, &hub, &workers)?),
         };
-        Ok(Self { worker, coordinator, _folder: folder })
+        Ok(Self { worker, coordinator, hub, _folder: folder })
     }
 
     /// What is under way is given up; what is done is kept.
@@ -119,8 +120,13 @@ impl Local {
                 tracing::warn!("the worker did not stop in time");
             }
         }
+        // A client may still be waiting for the answer to what ended this process.
+        self.hub.close(FAREWELL_MAX);
     }
 }
+
+/// Twice what a link takes at most to give up on a peer that does not read.
+const FAREWELL_MAX: Duration = Duration::from_secs(1);
 
 impl Requests for Local {
     fn request(&mut self, request: Request) -> Result<Answer> {
