@@ -26,7 +26,16 @@ impl CancelArgs {
     pub(crate) fn carry_out(self, context: &Context) -> Result<ExitCode> {
         let mut session = context.ask()?;
         let run = session.find(&self.run)?;
-        session.done(Request::Cancel { run, reason: self.reason })?;
+        let cancel = Request::Cancel { run, reason: self.reason };
+        match session.done(cancel.clone()) {
+            // The process that served the run ends with it, and its answer may be lost with it;
+            // to cancel twice is to cancel once.
+            Err(error) if error.code == ExitCode::Unreachable => {
+                session = context.ask()?;
+                session.done(cancel)?;
+            }
+            done => done?,
+        }
         session.close_at_once();
         if context.output.is_json() {
             context
