@@ -87,7 +87,7 @@ impl EventLoop {
         let definition = &slot.definition;
         let Some(step) = definition.steps.get(order.task.step.position()) else { return };
         let Some(call) = step.kind.call() else { return };
-        let Some(plugin) = slot.plugins.get(call.plugin) else { return };
+        let Some(plugin) = slot.plugin(call.plugin) else { return };
         let attempt = AttemptId { run: id, task: order.task, attempt: order.attempt };
         let dispatch = Box::new(Dispatch {
             attempt,

@@ -182,8 +182,8 @@ impl EventLoop {
         reply: ReplyTo,
     ) {
         let (id, now) = (started.run, self.parts.clock.now());
-        let plugins = Arc::from(started.plugins.as_slice());
-        let mut slot = Slot::new(Place::Away(VecDeque::new()), definition.clone(), plugins);
+        let away = Place::Away(VecDeque::new());
+        let mut slot = Slot::new(away, definition.clone(), &started.plugins);
         if slot.heavy {
             self.runs.insert(id, slot);
             let work = Work::Start(definition, Box::new(started));
@@ -212,8 +212,8 @@ impl EventLoop {
             LoadedFor::Resume => Input::Recover,
             LoadedFor::Cancel { reason } => Input::Cancel { reason },
         };
-        let (definition, plugins) = (run.definition().clone(), Arc::from(run.plugins()));
-        self.runs.insert(id, Slot::new(Place::Here(run), definition, plugins));
+        let (definition, plugins) = (run.definition().clone(), run.plugins().to_vec());
+        self.runs.insert(id, Slot::new(Place::Here(run), definition, &plugins));
         self.take(id, input, Some(reply));
     }
 
@@ -254,7 +254,12 @@ impl EventLoop {
             if let Some(reply) = pending.reply {
                 answer(&mut self.parts.link, reply, Answer::Done);
             }
+            let waits = pending.effects.is_empty();
             self.act(id, pending.effects);
+            // Nothing to do but to wait for a timer or a result.
+            if waits && let Some(slot) = self.runs.get_mut(id) {
+                slot.shrink();
+            }
         }
     }
 

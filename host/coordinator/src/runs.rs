@@ -19,7 +19,8 @@ const SNAPSHOT_AFTER_BYTES: usize = 256 << 10;
 /// Every run that is served.
 #[derive(Default)]
 pub(crate) struct Runs {
-    slots: HashMap<RunId, Slot>,
+    /// Boxed: a table that grows holds twice what is in it.
+    slots: HashMap<RunId, Box<Slot>>,
     /// When [`Input::TimersDue`] is wanted, by time.
     timers: BTreeSet<(TimestampMs, RunId)>,
 }
@@ -29,7 +30,8 @@ pub(crate) struct Slot {
     pub(crate) place: Place,
     /// What the run was started from: also known while it is away.
     pub(crate) definition: Arc<Definition>,
-    pub(crate) plugins: Arc<[PinnedPlugin]>,
+    /// Of a heavy run only: of any other, the run itself is always here to be asked.
+    plugins: Arc<[PinnedPlugin]>,
     /// Commits that are on their way, oldest first.
     pub(crate) pending: VecDeque<PendingCommit>,
     /// Rises with everything that a view shows.
@@ -80,16 +82,13 @@ pub(crate) struct Live {
 }
 
 impl Slot {
-    pub(crate) fn new(
-        place: Place,
-        definition: Arc<Definition>,
-        plugins: Arc<[PinnedPlugin]>,
-    ) -> Self {
+    pub(crate) fn new(place: Place, definition: Arc<Definition>, plugins: &[PinnedPlugin]) -> Self {
+        let heavy = is_heavy(&definition);
         Self {
             place,
-            heavy: is_heavy(&definition),
+            heavy,
             definition,
-            plugins,
+            plugins: if heavy { Arc::from(plugins) } else { Arc::default() },
             pending: VecDeque::new(),
             tick: 1,
             watchers: Vec::new(),
@@ -104,6 +103,24 @@ impl Slot {
         match &self.place {
             Place::Here(run) => Some(run),
             Place::Away(_) => None,
+        }
+    }
+
+    /// The plugin at a position of the definition.
+    pub(crate) fn plugin(&self, position: usize) -> Option<&PinnedPlugin> {
+        self.run().map_or(&*self.plugins, Run::plugins).get(position)
+    }
+
+    /// Gives back what only a busy run needs: thousands may wait for hours.
+    pub(crate) fn shrink(&mut self) {
+        if self.pending.is_empty() {
+            self.pending = VecDeque::new();
+        }
+        if self.watchers.is_empty() {
+            self.watchers = Vec::new();
+        }
+        if self.live.leased.is_empty() {
+            self.live = Live::default();
         }
     }
 
@@ -150,11 +167,11 @@ fn event_bytes(event: &Event) -> usize {
 
 impl Runs {
     pub(crate) fn get(&self, run: RunId) -> Option<&Slot> {
-        self.slots.get(&run)
+        self.slots.get(&run).map(Box::as_ref)
     }
 
     pub(crate) fn get_mut(&mut self, run: RunId) -> Option<&mut Slot> {
-        self.slots.get_mut(&run)
+        self.slots.get_mut(&run).map(Box::as_mut)
     }
 
     pub(crate) fn contains(&self, run: RunId) -> bool {
@@ -162,7 +179,7 @@ impl Runs {
     }
 
     pub(crate) fn insert(&mut self, run: RunId, slot: Slot) {
-        self.slots.insert(run, slot);
+        self.slots.insert(run, Box::new(slot));
     }
 
     pub(crate) fn remove(&mut self, run: RunId) -> Option<Slot> {
@@ -170,7 +187,7 @@ impl Runs {
         if let Some(at) = slot.timer {
             self.timers.remove(&(at, run));
         }
-        Some(slot)
+        Some(*slot)
     }
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = RunId> {
@@ -178,11 +195,11 @@ impl Runs {
     }
 
     pub(crate) fn slots(&self) -> impl Iterator<Item = &Slot> {
-        self.slots.values()
+        self.slots.values().map(Box::as_ref)
     }
 
     pub(crate) fn slots_mut(&mut self) -> impl Iterator<Item = (RunId, &mut Slot)> {
-        self.slots.iter_mut().map(|(run, slot)| (*run, slot))
+        self.slots.iter_mut().map(|(run, slot)| (*run, slot.as_mut()))
     }
 
     /// Takes over when the run wants its next timer.

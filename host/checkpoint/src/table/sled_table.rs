@@ -18,7 +18,7 @@ use crate::key::KeyRange;
 use crate::{Durability, Error, files};
 
 /// More would be wasted: only open runs are read again.
-const CACHE_BYTES: u64 = 64 << 20;
+const CACHE_BYTES: u64 = 16 << 20;
 /// After a close in the same process sled may hold its own lock for a moment longer.
 const LOCK_TRIES: u32 = 100;
 const LOCK_WAIT: Duration = Duration::from_millis(20);
