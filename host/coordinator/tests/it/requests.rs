@@ -130,7 +130,7 @@ fn views_show_slots_progress_and_logs_as_they_come() {
     let mut worker = setting.worker(1);
     let attempt = worker.dispatch().attempt;
     let progress = Progress { done: 3, total: 9, message: "reading".to_owned() };
-    worker.say(FromWorker::Progress { attempt, progress: progress.clone() });
+    worker.say(&FromWorker::Progress { attempt, progress: progress.clone() });
     let view = setting.view_when(run, |view| view.steps[0].progress.is_some());
     assert_eq!((view.steps[0].state, view.steps[0].running), (StepShown::Running, 1));
     assert_eq!(view.steps[0].progress, Some(progress));
@@ -140,7 +140,7 @@ fn views_show_slots_progress_and_logs_as_they_come() {
         message: "careful".to_owned(),
         fields: vec![("n".to_owned(), "1".to_owned())],
     };
-    worker.say(FromWorker::Log { attempt, lines: vec![line.clone()] });
+    worker.say(&FromWorker::Log { attempt, lines: vec![line.clone()] });
     let started = std::time::Instant::now();
     loop {
         let Answer::Logs { lines, .. } = setting.ask(Request::Logs { run, offset: 0 }) else {

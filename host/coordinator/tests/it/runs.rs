@@ -45,7 +45,7 @@ fn a_failure_is_tried_again_and_then_ends_the_run() {
         assert_eq!(second.attempt.attempt.0, attempt);
         let failure = Failure::new(FailureKind::Trap, "trap", "unreachable");
         let outcome = Outcome::Failed(failure);
-        worker.say(FromWorker::Ended { attempt: second.attempt, outcome });
+        worker.say(&FromWorker::Ended { attempt: second.attempt, outcome });
     }
     let (status, output, error) = setting.ended(run);
     assert_eq!((status, output), (RunStatus::Failed, None));
@@ -114,7 +114,7 @@ fn fetch(worker: &mut crate::setting::ScriptedWorker, digest: Digest) -> Vec<u8>
     let mut content = Vec::new();
     loop {
         let offset = content.len() as u64;
-        worker.say(FromWorker::Fetch { digest, offset, len: u32::MAX });
+        worker.say(&FromWorker::Fetch { digest, offset, len: u32::MAX });
         let chunk = worker.next("a chunk", |message| matches!(message, ToWorker::Chunk { .. }));
         let ToWorker::Chunk { total, bytes, .. } = chunk else { panic!() };
         content.extend(bytes);
@@ -136,7 +136,7 @@ fn what_a_step_writes_is_seen_by_the_next_and_a_failed_attempt_writes_nothing() 
         output: wfhost_workflow::Json::parse("{\"y\":1}").unwrap(),
         kv: vec![write.clone()],
     };
-    worker.say(FromWorker::Ended { attempt: first.attempt, outcome });
+    worker.say(&FromWorker::Ended { attempt: first.attempt, outcome });
     let second = worker.dispatch();
     assert_eq!(second.kv, [write]);
     worker.succeed(second.attempt, "1");
@@ -207,7 +207,7 @@ fn what_no_message_can_carry_fails_the_attempt_and_no_worker_is_lost_for_it() {
     let write = |number: u32| KvWrite { key: format!("k{number}"), value: Some(vec![7; 1 << 20]) };
     let output = wfhost_workflow::Json::parse("{\"y\":1}").unwrap();
     let outcome = Outcome::Succeeded { output, kv: (0..20).map(write).collect() };
-    worker.say(FromWorker::Ended { attempt: first.attempt, outcome });
+    worker.say(&FromWorker::Ended { attempt: first.attempt, outcome });
     let (status, _, error) = setting.ended(run);
     assert_eq!(status, RunStatus::Failed);
     assert!(error.unwrap().contains("message-bytes"));

@@ -149,11 +149,11 @@ pub(crate) struct ScriptedWorker {
 impl ScriptedWorker {
     pub(crate) fn hello(&mut self, protocol: u16, slots: u32) {
         let name = "scripted".to_owned();
-        self.say(FromWorker::Hello { protocol, name, slots, running: Vec::new() });
+        self.say(&FromWorker::Hello { protocol, name, slots, running: Vec::new() });
     }
 
-    pub(crate) fn say(&mut self, message: FromWorker) {
-        self.link.send(&message).unwrap();
+    pub(crate) fn say(&mut self, message: &FromWorker) {
+        self.link.send(message).unwrap();
     }
 
     /// The next message of a kind; others but heartbeats are kept for later.
@@ -172,7 +172,7 @@ impl ScriptedWorker {
     fn take_in(&mut self) {
         let mut events = Vec::new();
         self.link.poll(Some(Duration::from_millis(100)), &mut events).unwrap();
-        self.say(FromWorker::Heartbeat);
+        self.say(&FromWorker::Heartbeat);
         for event in events {
             match event {
                 WorkerEvent::Message(ToWorker::Heartbeat) | WorkerEvent::Woken => {}
@@ -201,7 +201,7 @@ impl ScriptedWorker {
     pub(crate) fn succeed(&mut self, attempt: AttemptId, output: &str) {
         let output = Json::parse(output).unwrap();
         let outcome = Outcome::Succeeded { output, kv: Vec::new() };
-        self.say(FromWorker::Ended { attempt, outcome });
+        self.say(&FromWorker::Ended { attempt, outcome });
     }
 
     /// Whether anything but heartbeats and answers came since; for what must not happen, after

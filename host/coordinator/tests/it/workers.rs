@@ -13,7 +13,7 @@ fn a_worker_that_leaves_loses_its_attempt_to_another() {
     let mut first = setting.worker(1);
     let run = setting.start(1, TWO, "{\"x\":5}");
     let lost = first.dispatch();
-    first.say(FromWorker::Goodbye);
+    first.say(&FromWorker::Goodbye);
     let mut second = setting.worker(1);
     let again = second.dispatch();
     assert_eq!(again.attempt.task, lost.attempt.task);
@@ -43,7 +43,7 @@ fn a_silent_worker_loses_its_attempt_after_its_lease() {
     other.succeed(last.attempt, "1");
     assert_eq!(setting.ended(run).0, RunStatus::Succeeded);
     // When it speaks again, it is asked who it is.
-    silent.say(FromWorker::Heartbeat);
+    silent.say(&FromWorker::Heartbeat);
     silent.next("a question", |message| matches!(message, ToWorker::Identify));
 }
 
@@ -64,7 +64,7 @@ fn a_draining_worker_gets_nothing_more() {
     let mut draining = setting.worker(2);
     let run = setting.start(1, TWO, "{\"x\":5}");
     let first = draining.dispatch();
-    draining.say(FromWorker::Draining);
+    draining.say(&FromWorker::Draining);
     draining.succeed(first.attempt, "{\"y\":1}");
     let mut other = setting.worker(1);
     let second = other.dispatch();
@@ -106,7 +106,7 @@ fn what_a_worker_stops_by_itself_is_not_the_steps_failure() {
         assert_eq!(dispatch.attempt.attempt.0 as usize, number + 1);
         let failure = Failure::new(FailureKind::Host, code, "the worker's doing");
         let outcome = Outcome::Failed(failure);
-        worker.say(FromWorker::Ended { attempt: dispatch.attempt, outcome });
+        worker.say(&FromWorker::Ended { attempt: dispatch.attempt, outcome });
     }
     let first = worker.dispatch();
     worker.succeed(first.attempt, "{\"y\":1}");

@@ -141,7 +141,7 @@ impl World {
             Happening::Tick { epoch } if epoch == self.epoch => self.tick(),
             Happening::Committed { epoch } if epoch == self.epoch => self.committed(),
             Happening::Message { direction: Direction::ToWorker(worker), message, .. } => {
-                self.at_worker(worker, message);
+                self.at_worker(worker, &message);
                 Ok(())
             }
             Happening::Message { direction: Direction::FromWorker(worker), message, epoch }
@@ -176,7 +176,7 @@ impl World {
         for worker in 0..self.workers.len() {
             if self.workers[worker].alive {
                 let (id, slots) = (self.workers[worker].id, self.workers[worker].slots);
-                self.send(Direction::FromWorker(id), Message::Hello { slots });
+                self.send(Direction::FromWorker(id), &Message::Hello { slots });
             }
         }
         if self.store.durable().is_empty() {
@@ -290,11 +290,11 @@ impl World {
                 Decision::Assign { worker, attempt } => {
                     let (task, attempt) = (attempt.task, attempt.attempt);
                     self.ledger.check_dispatch(task, attempt)?;
-                    self.send(Direction::ToWorker(worker), Message::Dispatch { task, attempt });
+                    self.send(Direction::ToWorker(worker), &Message::Dispatch { task, attempt });
                 }
                 Decision::Stop { worker, attempt } => {
                     let (task, attempt) = (attempt.task, attempt.attempt);
-                    self.send(Direction::ToWorker(worker), Message::Cancel { task, attempt });
+                    self.send(Direction::ToWorker(worker), &Message::Cancel { task, attempt });
                 }
                 Decision::Forget { .. } => {}
                 Decision::Lost { .. } | Decision::TimedOut { .. } => {
@@ -332,7 +332,7 @@ impl World {
             Message::Hello { slots } => node.placement.joined(now, worker, slots),
             Message::Gone => node.placement.gone(now, worker),
             Message::Heartbeat | Message::Ended { .. } if !node.placement.heard(now, worker) => {
-                self.send(Direction::ToWorker(worker), Message::Rejoin);
+                self.send(Direction::ToWorker(worker), &Message::Rejoin);
                 Vec::new()
             }
             Message::Ended { task, attempt, outcome } => {
@@ -355,7 +355,7 @@ impl World {
     fn join(&mut self, slots: u32) {
         let id = WorkerId(self.workers.len() as u64);
         self.workers.push(Worker::new(id, slots));
-        self.send(Direction::FromWorker(id), Message::Hello { slots });
+        self.send(Direction::FromWorker(id), &Message::Hello { slots });
         self.after(HEARTBEAT_MS, Happening::Beat { worker: id });
     }
 
@@ -364,7 +364,7 @@ impl World {
             return;
         };
         let id = worker.id;
-        self.send(Direction::FromWorker(id), Message::Heartbeat);
+        self.send(Direction::FromWorker(id), &Message::Heartbeat);
         if self.faults.strikes(Fault::Bogus, &mut self.random) {
             self.send_bogus(id);
         }
@@ -382,14 +382,14 @@ impl World {
             1 => AttemptOutcome::Failed(workload::failure(&mut self.random)),
             _ => AttemptOutcome::Lost { reason: "bogus".to_owned() },
         };
-        self.send(Direction::FromWorker(id), Message::Ended { task, attempt, outcome });
+        self.send(Direction::FromWorker(id), &Message::Ended { task, attempt, outcome });
     }
 
-    fn at_worker(&mut self, id: WorkerId, message: Message) {
+    fn at_worker(&mut self, id: WorkerId, message: &Message) {
         let Some(worker) = self.workers.get_mut(id.0 as usize).filter(|worker| worker.alive) else {
             return;
         };
-        match message {
+        match *message {
             Message::Dispatch { task, attempt } => {
                 self.executions += 1;
                 let number = self.executions;
@@ -408,11 +408,11 @@ impl World {
                 let failure = Failure::new(FailureKind::Host, "cancelled", "made up");
                 let outcome = AttemptOutcome::Failed(failure);
                 let ended = Message::Ended { task, attempt, outcome };
-                self.send(Direction::FromWorker(id), ended);
+                self.send(Direction::FromWorker(id), &ended);
             }
             Message::Rejoin => {
                 let slots = worker.slots;
-                self.send(Direction::FromWorker(id), Message::Hello { slots });
+                self.send(Direction::FromWorker(id), &Message::Hello { slots });
             }
             Message::Hello { .. } | Message::Heartbeat | Message::Gone | Message::Ended { .. } => {}
         }
@@ -424,7 +424,7 @@ impl World {
         let slots = worker.slots;
         // A broken link is noticed at once; a machine that is off only by its silence.
         if self.random.bool() {
-            self.send(Direction::FromWorker(id), Message::Gone);
+            self.send(Direction::FromWorker(id), &Message::Gone);
         }
         let pause = self.random.u64(50..1000);
         self.after(pause, Happening::Join { slots });
@@ -440,7 +440,7 @@ impl World {
         } else {
             self.result(task, attempt)
         };
-        self.send(Direction::FromWorker(id), Message::Ended { task, attempt, outcome });
+        self.send(Direction::FromWorker(id), &Message::Ended { task, attempt, outcome });
     }
 
     fn result(&mut self, task: TaskId, attempt: Attempt) -> AttemptOutcome {
@@ -451,7 +451,7 @@ impl World {
 
     // The network and the clock.
 
-    fn send(&mut self, direction: Direction, message: Message) {
+    fn send(&mut self, direction: Direction, message: &Message) {
         let dependable = matches!(message, Message::Hello { .. } | Message::Gone);
         if !dependable && self.faults.strikes(Fault::Lost, &mut self.random) {
             return;
