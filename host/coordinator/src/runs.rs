@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use wfhost_checkpoint::Snapshot;
 use wfhost_transport::message::Progress;
-use wfhost_workflow::definition::{Step, StepKind};
-use wfhost_workflow::expression::Template;
 use wfhost_workflow::run::{Effect, Event, Input, Record, Run};
 use wfhost_workflow::{Attempt, Definition, PinnedPlugin, Revision, RunId, TaskId, TimestampMs};
 
@@ -83,7 +81,7 @@ pub(crate) struct Live {
 
 impl Slot {
     pub(crate) fn new(place: Place, definition: Arc<Definition>, plugins: &[PinnedPlugin]) -> Self {
-        let heavy = is_heavy(&definition);
+        let heavy = definition.is_heavy();
         Self {
             place,
             heavy,
@@ -234,18 +232,4 @@ impl Runs {
     pub(crate) fn next_timer(&self) -> Option<TimestampMs> {
         self.timers.first().map(|(at, _)| *at)
     }
-}
-
-/// Whether a run's expressions may take long enough to keep others waiting.
-fn is_heavy(definition: &Definition) -> bool {
-    let step_is_heavy = |step: &Step| {
-        step.gates.iter().any(Template::is_heavy)
-            || match &step.kind {
-                StepKind::Call(call) => call.with.is_heavy(),
-                StepKind::Map(map) => map.items.is_heavy() || map.call.with.is_heavy(),
-                StepKind::Set(value) => value.is_heavy(),
-                StepKind::Parallel(_) => false,
-            }
-    };
-    definition.output.is_heavy() || definition.steps.iter().any(step_is_heavy)
 }
