@@ -40,10 +40,7 @@ enum Found {
 pub(crate) fn libzmq() -> Result<()> {
     let folder = place::memory()?;
     let program = folder.join("libzmq-probe");
-    if let Ok(answer) = process::capture(&mut process::program(&program)) {
-        // Built by an earlier call, and the library still loads.
-        return judge(&answer);
-    }
+    // Linked each time: a library that loads may have lost the files that linking needs.
     if link(&folder, &program).is_err() {
         let Some(manager) = Manager::find() else {
             return Err(Failure::new(WHY).hint(
