@@ -144,7 +144,7 @@ fn what_a_step_writes_is_seen_by_the_next_and_a_failed_attempt_writes_nothing() 
 }
 
 #[test]
-fn an_expensive_expression_keeps_nobody_else_waiting_and_gives_its_value() {
+fn an_expensive_expression_gives_its_value() {
     let setting = Setting::new();
     let mut worker = setting.worker(2);
     let heavy = "\
