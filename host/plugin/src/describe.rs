@@ -3,14 +3,17 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use wfhost_workflow::{Contract, Failure, FailureKind, Json, Limits};
 
 use crate::ability::kv::Kv;
 use crate::ability::{LogLevel, StepSink};
+use crate::bindings::StepPre;
 use crate::bindings::steps::Description;
-use crate::run::instantiate;
+use crate::run::{GRACE, instantiate};
 use crate::state::AttemptState;
 use crate::{Plugin, PluginHost, failure};
 
@@ -18,6 +21,9 @@ use crate::{Plugin, PluginHost, failure};
 const ANSWER_BYTES_MAX: u64 = 4 << 20;
 const STEPS_MAX: usize = 1000;
 const NAME_BYTES_MAX: usize = 128;
+
+/// What the lanes call the description: no step is called so, since a name has no blank.
+const DESCRIBE: &str = "describe itself";
 
 impl PluginHost {
     /// The steps that a plugin offers, in its order. Asked once and kept with the plugin.
@@ -30,28 +36,34 @@ impl PluginHost {
     }
 
     async fn describe(&self, plugin: &Plugin) -> Result<Arc<Vec<Contract>>, Failure> {
-        let Ok(_slot) = self.inner.slots.acquire().await else {
-            return Err(Failure::new(FailureKind::Host, "closed", "the plugin host is closed"));
-        };
+        let slot = self.slot().await?;
+        let wall = self.inner.options.describe_timeout.to_std();
+        let asked = Box::pin(self.clone().ask(plugin.pre.clone(), wall, slot));
+        let answer = timeout(wall + GRACE, self.inner.lanes.run(&plugin.long, DESCRIBE, asked));
+        let answer = answer.await.unwrap_or_else(|_elapsed| Err(failure::timed_out(wall)));
+        Ok(Arc::new(check(answer?)?))
+    }
+
+    async fn ask(
+        self,
+        pre: StepPre<AttemptState>,
+        wall: Duration,
+        _slot: OwnedSemaphorePermit,
+    ) -> Result<Vec<Description>, Failure> {
         let _ticking = self.inner.epochs.enter();
         let limits = Limits { hostcall_fuel: ANSWER_BYTES_MAX, ..Limits::default() };
-        let wall = self.inner.options.describe_timeout.to_std();
         let kv = Kv::new(Arc::new(BTreeMap::new()), &limits);
         let mut state = AttemptState::new(&limits, Arc::new(Nowhere), kv);
         state.fixed.clone_from(&self.inner.options.fixed);
         let mut store = self.store(state, &limits, wall);
         let answer = async {
-            let step = instantiate(plugin, &mut store, &limits, wall).await?;
+            let step = instantiate(&pre, &mut store, &limits, wall).await?;
             step.wfhost_step_steps()
                 .call_describe(&mut store)
                 .await
                 .map_err(|error| failure::from_call(&error, &limits, wall))
         };
-        let answer = match timeout(wall, answer).await {
-            Ok(answer) => answer?,
-            Err(_elapsed) => return Err(failure::timed_out(wall)),
-        };
-        Ok(Arc::new(check(answer)?))
+        timeout(wall, answer).await.unwrap_or_else(|_elapsed| Err(failure::timed_out(wall)))
     }
 }
 

@@ -12,8 +12,8 @@ use wasmtime::Engine;
 
 use crate::Error;
 
-/// How often a guest yields, so how late a timeout can be.
-const TICK: Duration = Duration::from_millis(10);
+/// How often a guest yields: how late a timeout can be, and how long others wait for it.
+const TICK: Duration = Duration::from_millis(2);
 
 /// Starts and stops the tick.
 pub(crate) struct Epochs {

@@ -16,6 +16,7 @@ use crate::bindings::{StepPre, kv, log, progress};
 use crate::compile::compile;
 use crate::engine;
 use crate::epoch::Epochs;
+use crate::lanes::{Lanes, LongSteps};
 use crate::state::AttemptState;
 
 /// Components kept ready; a compiled one takes from 1 to 40 MB.
@@ -68,7 +69,8 @@ pub(crate) struct Inner {
     pub(crate) engine: Engine,
     pub(crate) epochs: Epochs,
     /// Stands before the pool, in which one instance too many would be an error.
-    pub(crate) slots: Semaphore,
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) lanes: Lanes,
     pub(crate) options: HostOptions,
     linker: Linker<AttemptState>,
     compiling: Semaphore,
@@ -94,6 +96,7 @@ struct Entry {
 pub struct Plugin {
     digest: Digest,
     pub(crate) pre: StepPre<AttemptState>,
+    pub(crate) long: LongSteps,
     pub(crate) contracts: OnceCell<Arc<Vec<Contract>>>,
 }
 
@@ -132,10 +135,11 @@ impl PluginHost {
         let engine = pooled.engine;
         let linker = linker(&engine).map_err(|error| Error::Engine(format!("{error:#}")))?;
         let epochs = Epochs::start(&engine)?;
-        let slots = Semaphore::new(pooled.slots as usize);
+        let slots = Arc::new(Semaphore::new(pooled.slots as usize));
+        let lanes = Lanes::default();
         let compiling = Semaphore::new(COMPILED_AT_ONCE);
         let plugins = Mutex::default();
-        let inner = Inner { engine, epochs, slots, options, linker, compiling, plugins };
+        let inner = Inner { engine, epochs, slots, lanes, options, linker, compiling, plugins };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -185,7 +189,7 @@ impl PluginHost {
             .spawn(work)
             .map_err(Error::Thread)?;
         let pre = compiled.await.map_err(|_gone| Error::CompilerPanic)??;
-        Ok(Arc::new(Plugin { digest, pre, contracts: OnceCell::new() }))
+        Ok(Arc::new(Plugin { digest, pre, long: LongSteps::default(), contracts: OnceCell::new() }))
     }
 
     fn entry(&self, digest: Digest) -> Arc<OnceCell<Arc<Plugin>>> {

@@ -17,6 +17,7 @@ mod error;
 mod failure;
 pub mod grants;
 mod host;
+mod lanes;
 mod limits;
 mod manifest;
 mod run;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use wasmtime::{Store, UpdateDeadline};
 use wfhost_workflow::run::KvWrite;
@@ -12,10 +13,14 @@ use wfhost_workflow::{Attempt, DirGrant, Failure, FailureKind, Json, Limits, Nam
 use crate::ability::StepSink;
 use crate::ability::grant_dirs::GrantDirs;
 use crate::ability::kv::Kv;
-use crate::bindings::{Step, steps};
+use crate::bindings::{Step, StepPre, steps};
 use crate::limits::OverLimit;
 use crate::state::{AttemptState, TimedOut};
 use crate::{Plugin, PluginHost, clock, failure};
+
+/// How long after its timeout an attempt is given up that does not end by itself: its
+/// thread gets no time on this machine.
+pub(crate) const GRACE: Duration = Duration::from_millis(50);
 
 /// What an attempt is told about itself.
 #[derive(Debug, Clone)]
@@ -77,9 +82,20 @@ impl PluginHost {
         invocation: Invocation,
     ) -> Result<Completion, Failure> {
         check_input(&invocation)?;
-        let Ok(_slot) = self.inner.slots.acquire().await else {
-            return Err(Failure::new(FailureKind::Host, "closed", "the plugin host is closed"));
-        };
+        let slot = self.slot().await?;
+        let (step, wall) = (invocation.function.clone(), invocation.timeout);
+        let attempt = Box::pin(self.clone().attempt(Arc::clone(plugin), invocation, slot));
+        let ended = timeout(wall + GRACE, self.inner.lanes.run(&plugin.long, &step, attempt)).await;
+        ended.unwrap_or_else(|_elapsed| Err(failure::timed_out(wall)))
+    }
+
+    /// The whole attempt, on whichever threads poll it.
+    async fn attempt(
+        self,
+        plugin: Arc<Plugin>,
+        invocation: Invocation,
+        _slot: OwnedSemaphorePermit,
+    ) -> Result<Completion, Failure> {
         let _ticking = self.inner.epochs.enter();
         let Invocation { function, context, input, dirs, limits, timeout: wall, kv, sink } =
             invocation;
@@ -92,7 +108,7 @@ impl PluginHost {
             if !dirs.is_empty() {
                 store.data_mut().dirs = open_dirs(dirs).await?;
             }
-            let step = instantiate(plugin, &mut store, &limits, wall).await?;
+            let step = instantiate(&plugin.pre, &mut store, &limits, wall).await?;
             step.wfhost_step_steps()
                 .call_run(&mut store, &function, &context, input.as_str())
                 .await
@@ -108,6 +124,13 @@ impl PluginHost {
             .and_then(|text| check_output(&text, &limits))
             .map_err(|failure| blame_denial(failure, state.dirs.denial()))?;
         Ok(Completion { output, kv: state.kv.into_writes() })
+    }
+
+    /// Waits for a free place.
+    pub(crate) async fn slot(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        Arc::clone(&self.inner.slots).acquire_owned().await.map_err(|_closed| {
+            Failure::new(FailureKind::Host, "closed", "the plugin host is closed")
+        })
     }
 
     /// A store whose guest yields at each tick and is held to `limits`.
@@ -134,16 +157,13 @@ impl PluginHost {
 }
 
 pub(crate) async fn instantiate(
-    plugin: &Plugin,
+    pre: &StepPre<AttemptState>,
     store: &mut Store<AttemptState>,
     limits: &Limits,
     wall: Duration,
 ) -> Result<Step, Failure> {
-    plugin
-        .pre
-        .instantiate_async(store)
-        .await
-        .map_err(|error| failure::from_call(&error, limits, wall))
+    let step = pre.instantiate_async(store).await;
+    step.map_err(|error| failure::from_call(&error, limits, wall))
 }
 
 async fn open_dirs(dirs: Vec<DirGrant>) -> Result<GrantDirs, Failure> {
