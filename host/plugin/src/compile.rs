@@ -17,8 +17,8 @@ pub(crate) const STEPS: &str = "wfhost:step/steps@0.1.0";
 /// A JavaScript or Python guest has 12 to 20 MB.
 const COMPONENT_BYTES_MAX: usize = 128 << 20;
 
-const CORE_HEADER: [u8; 8] = *b"\0asm\x01\0\0\0";
-const COMPONENT_HEADER: [u8; 8] = *b"\0asm\x0d\0\x01\0";
+pub(crate) const CORE_HEADER: [u8; 8] = *b"\0asm\x01\0\0\0";
+pub(crate) const COMPONENT_HEADER: [u8; 8] = *b"\0asm\x0d\0\x01\0";
 
 /// Compiles a component, or a core module that carries its WIT, and links it.
 pub(crate) fn compile(
@@ -26,9 +26,7 @@ pub(crate) fn compile(
     linker: &Linker<AttemptState>,
     bytes: &[u8],
 ) -> Result<StepPre<AttemptState>, Error> {
-    if bytes.len() > COMPONENT_BYTES_MAX {
-        return Err(Error::TooLarge { bytes: bytes.len(), max: COMPONENT_BYTES_MAX });
-    }
+    check_size(bytes)?;
     let component = if bytes.starts_with(&COMPONENT_HEADER) {
         Component::from_binary(engine, bytes)
     } else if bytes.starts_with(&CORE_HEADER) {
@@ -47,8 +45,16 @@ pub(crate) fn compile(
     StepPre::new(pre).map_err(|error| Error::Compile(format!("{error:#}")))
 }
 
+/// Refuses what is larger than any component that is accepted.
+pub(crate) fn check_size(bytes: &[u8]) -> Result<(), Error> {
+    if bytes.len() > COMPONENT_BYTES_MAX {
+        return Err(Error::TooLarge { bytes: bytes.len(), max: COMPONENT_BYTES_MAX });
+    }
+    Ok(())
+}
+
 /// What `wasm-tools component new` does, with WASI preview 1 provided on top of WASI 0.2.
-fn componentise(module: &[u8]) -> Result<Vec<u8>, Error> {
+pub(crate) fn componentise(module: &[u8]) -> Result<Vec<u8>, Error> {
     let encode = || {
         ComponentEncoder::default()
             .module(module)?

@@ -51,6 +51,9 @@ pub enum Error {
         /// What this one exports.
         exports: Vec<String>,
     },
+    /// What a component is cannot be read from its bytes.
+    #[error("the component cannot be described: {0}")]
+    Facts(#[from] crate::facts::Unreadable),
     /// The compiling thread panicked.
     #[error("the compiler panicked on this component")]
     CompilerPanic,

@@ -14,6 +14,7 @@ mod describe;
 mod engine;
 mod epoch;
 mod error;
+pub mod facts;
 mod failure;
 pub mod grants;
 mod host;

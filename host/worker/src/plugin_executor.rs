@@ -102,6 +102,7 @@ fn failure(error: &Error) -> Failure {
         Error::TooLarge { .. }
         | Error::NotWasm
         | Error::Componentise(_)
+        | Error::Facts(_)
         | Error::Compile(_)
         | Error::Import(_)
         | Error::NoSteps { .. } => FailureKind::Permanent,

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
 mod describing;
+mod facts;
 mod files;
 mod guest_sdk;
 mod guests;

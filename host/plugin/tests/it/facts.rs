@@ -1,0 +1,351 @@
+//! What is told of a component from its bytes.
+
+use serde_json::{Value, json};
+use wfhost_plugin::Error;
+use wfhost_plugin::facts::{self, ComponentFacts, FunctionFacts, Kind, Offer};
+use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
+use wit_parser::{ManglingAndAbi, PackageMetadata, Resolve};
+
+use crate::guests::hostile;
+
+/// A core module of the world `it` of `wit` that traps whatever is called, with its WIT
+/// and its docs in it.
+pub(crate) fn module(wit: &str) -> Vec<u8> {
+    let mut resolve = Resolve::default();
+    resolve.all_features = true;
+    let package = resolve.push_str("test.wit", wit).expect("the WIT is valid");
+    let world = resolve.select_world(&[package], Some("it")).expect("it has a world");
+    let mut module = dummy_module(&resolve, world, ManglingAndAbi::Standard32);
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("embeds");
+    let docs = PackageMetadata::extract(&resolve, package).encode().expect("encodes");
+    custom_section(&mut module, "package-docs", &docs);
+    module
+}
+
+pub(crate) fn component(wit: &str) -> Vec<u8> {
+    ComponentEncoder::default().module(&module(wit)).expect("a module").encode().expect("encodes")
+}
+
+fn custom_section(binary: &mut Vec<u8>, name: &str, data: &[u8]) {
+    let mut body = leb(name.len());
+    body.extend(name.as_bytes());
+    body.extend(data);
+    binary.push(0);
+    binary.extend(leb(body.len()));
+    binary.extend(body);
+}
+
+fn leb(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number > 0x7f {
+        bytes.push(u8::try_from(number & 0x7f).unwrap() | 0x80);
+        number >>= 7;
+    }
+    bytes.push(u8::try_from(number).unwrap());
+    bytes
+}
+
+fn of(wit: &str) -> ComponentFacts {
+    facts::of(&component(wit)).unwrap()
+}
+
+fn function<'f>(facts: &'f ComponentFacts, name: &str) -> &'f FunctionFacts {
+    facts.function(name).unwrap_or_else(|| panic!("no `{name}` in {:#?}", facts.functions))
+}
+
+fn json(text: &wfhost_workflow::Json) -> Value {
+    serde_json::from_str(text.as_str()).unwrap()
+}
+
+const TRIP: &str = r#"
+/// Journeys.
+package acme:travel@1.2.0;
+
+/// Trips and what they cost.
+interface trips {
+    /// A place on a map.
+    record place {
+        /// As people say it.
+        name: string,
+        east: f64,
+        zip: option<u32>,
+    }
+    /// How one travels.
+    enum means { /** On rails. */ train, foot }
+    flags extras { meal, window }
+    variant price { free, cents(u64), /** Somebody else's. */ other(place) }
+    type places = list<place>;
+    /// Plans a trip.
+    ///
+    /// Takes its time.
+    plan: async func(through: places, by: means, beside: extras, budget: option<price>)
+        -> result<tuple<price, list<u8>>, string>;
+    twice: func(value: option<option<u8>>, c: char, n: s64) -> option<option<u8>>;
+    resource ticket { constructor(); stamp: func(); }
+    buy: func() -> ticket;
+    show: func(tickets: list<borrow<ticket>>) -> u8;
+    nothing: func();
+}
+
+world it {
+    import wasi:clocks/wall-clock@0.2.3;
+    export trips;
+    /// At the top.
+    export top: func(a: u8) -> result;
+}
+
+package wasi:clocks@0.2.3 { interface wall-clock { record datetime { seconds: u64, nanoseconds: u32 } now: func() -> datetime; } }
+"#;
+
+#[test]
+fn functions_have_names_signatures_and_docs() {
+    let facts = of(TRIP);
+    let names: Vec<_> = facts.functions.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "top",
+            "acme:travel/trips#[constructor]ticket",
+            "acme:travel/trips#[method]ticket.stamp",
+            "acme:travel/trips#plan",
+            "acme:travel/trips#twice",
+            "acme:travel/trips#buy",
+            "acme:travel/trips#show",
+            "acme:travel/trips#nothing",
+        ]
+    );
+    let plan = function(&facts, "acme:travel/trips#plan");
+    assert_eq!(plan.docs, "Plans a trip.\n\nTakes its time.");
+    assert!(plan.is_async);
+    assert_eq!(
+        plan.signature,
+        "async func(through: places, by: means, beside: extras, budget: option<price>) \
+         -> result<tuple<price, list<u8>>, string>"
+    );
+    assert_eq!(plan, function(&facts, "acme:travel/trips@1.2.0#plan"));
+    let top = function(&facts, "top");
+    assert_eq!(
+        (top.docs.as_str(), top.signature.as_str()),
+        ("At the top.", "func(a: u8) -> result")
+    );
+    assert_eq!((facts.kind, facts.step_world.as_deref()), (Kind::Component, None));
+    assert_eq!(facts.wasi, ["0.2.3"]);
+    assert!(facts.wit.contains("/// Takes its time."), "{}", facts.wit);
+    assert!(facts.producers.iter().any(|producer| producer.name == "wit-component"));
+}
+
+#[test]
+fn what_has_no_json_is_refused_by_name_and_the_rest_stays() {
+    let facts = of(TRIP);
+    let refused = |name: &str| function(&facts, name).refused.clone().unwrap_or_default();
+    assert_eq!(refused("acme:travel/trips#plan"), "");
+    assert_eq!(
+        refused("acme:travel/trips#buy"),
+        "its result has an `own<ticket>`: handles have no JSON"
+    );
+    assert_eq!(
+        refused("acme:travel/trips#show"),
+        "its parameter `tickets` has a `borrow<ticket>`: handles have no JSON"
+    );
+    assert!(
+        refused("acme:travel/trips#[method]ticket.stamp")
+            .contains("belongs to the resource `ticket`")
+    );
+    let facts = of("package a:b; world it {
+        export s: async func(a: list<stream<u8>>);
+        export f: async func() -> future;
+        export e: async func(x: error-context);
+    }");
+    let refused: Vec<_> =
+        facts.functions.iter().map(|it| it.refused.clone().unwrap_or_default()).collect();
+    assert_eq!(
+        refused,
+        [
+            "its parameter `a` has a `stream`, which has no JSON",
+            "its result has a `future`, which has no JSON",
+            "its parameter `x` has an `error-context`, which has no JSON",
+        ]
+    );
+}
+
+#[test]
+fn schemas_follow_the_mapping_and_carry_docs() {
+    let facts = of(TRIP);
+    let plan = function(&facts, "acme:travel/trips#plan");
+    assert_eq!(
+        json(&plan.input_schema),
+        json!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "type": "object",
+            "properties": {
+                "through": { "$ref": "#/$defs/places" },
+                "by": { "$ref": "#/$defs/means" },
+                "beside": { "$ref": "#/$defs/extras" },
+                "budget": { "anyOf": [{ "type": "null" }, { "$ref": "#/$defs/price" }] },
+            },
+            "required": ["through", "by", "beside"],
+            "additionalProperties": false,
+            "$defs": {
+                "places": { "type": "array", "items": { "$ref": "#/$defs/place" } },
+                "place": {
+                    "type": "object",
+                    "properties": {
+                        "name": { "type": "string", "description": "As people say it." },
+                        "east": { "anyOf": [{ "type": "number" }, { "enum": ["NaN", "inf", "-inf"] }] },
+                        "zip": { "anyOf": [
+                            { "type": "null" },
+                            { "type": "integer", "minimum": 0, "maximum": 4_294_967_295_u32 },
+                        ] },
+                    },
+                    "required": ["name", "east"],
+                    "additionalProperties": false,
+                    "description": "A place on a map.",
+                },
+                "means": {
+                    "type": "string",
+                    "oneOf": [
+                        { "title": "train", "const": "train", "description": "On rails." },
+                        { "title": "foot", "const": "foot" },
+                    ],
+                    "description": "How one travels.",
+                },
+                "extras": {
+                    "type": "array",
+                    "items": { "type": "string", "enum": ["meal", "window"] },
+                    "uniqueItems": true,
+                },
+                "price": { "oneOf": [
+                    { "title": "free", "const": "free" },
+                    {
+                        "title": "cents",
+                        "type": "object",
+                        "properties": { "cents": { "anyOf": [
+                            { "type": "integer", "minimum": 0, "maximum": u64::MAX },
+                            { "type": "string", "pattern": "^[0-9]{1,20}$" },
+                        ] } },
+                        "required": ["cents"],
+                        "additionalProperties": false,
+                    },
+                    {
+                        "title": "other",
+                        "type": "object",
+                        "properties": { "other": { "$ref": "#/$defs/place" } },
+                        "required": ["other"],
+                        "additionalProperties": false,
+                        "description": "Somebody else's.",
+                    },
+                ] },
+            },
+        })
+    );
+    let output = json(&plan.output_schema);
+    assert_eq!(
+        output["prefixItems"],
+        json!([{ "$ref": "#/$defs/price" }, { "type": "string", "contentEncoding": "base64" }])
+    );
+    assert_eq!((&output["minItems"], &output["items"]), (&json!(2), &json!(false)));
+    assert_eq!(output["$defs"]["place"]["required"], json!(["name", "east", "zip"]));
+    let error = plan.error_schema.as_ref().map(json).unwrap();
+    assert_eq!(error["type"], "string");
+}
+
+#[test]
+fn options_of_options_and_functions_without_results_have_schemas() {
+    let facts = of(TRIP);
+    let twice = function(&facts, "acme:travel/trips#twice");
+    let inner = json!({ "anyOf": [{ "type": "null" }, { "type": "integer", "minimum": 0, "maximum": 255 }] });
+    let output = json(&twice.output_schema);
+    assert_eq!(output["anyOf"][1]["properties"]["some"], inner);
+    let input = json(&twice.input_schema);
+    assert_eq!(input["required"], json!(["c", "n"]));
+    assert_eq!(
+        input["properties"]["c"],
+        json!({ "type": "string", "minLength": 1, "maxLength": 1 })
+    );
+    for name in ["top", "acme:travel/trips#nothing"] {
+        assert_eq!(json(&function(&facts, name).output_schema)["type"], "null", "{name}");
+    }
+}
+
+#[test]
+fn versions_are_in_names_only_where_two_of_them_are_exported() {
+    let facts = of("package a:b@0.1.0;
+        interface one { f: func(); }
+        world it { export one; export c:d/one@1.0.0; export c:d/one@2.0.0; }
+        package c:d@1.0.0 { interface one { f: func(); g: func(); } }
+        package c:d@2.0.0 { interface one { f: func(); } }
+    ");
+    let names: Vec<_> = facts.functions.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["a:b/one#f", "c:d/one@1.0.0#f", "c:d/one#g", "c:d/one@2.0.0#f"]);
+}
+
+#[test]
+fn a_core_module_is_told_as_the_component_that_it_becomes() {
+    let module = facts::of(&module(TRIP)).unwrap();
+    assert_eq!((module.kind, module.core_modules), (Kind::CoreModule, 1));
+    let component = of(TRIP);
+    assert_eq!(module.functions, component.functions);
+    let names = |facts: &ComponentFacts| -> Vec<String> {
+        facts.imports.iter().map(|import| import.interface.clone()).collect()
+    };
+    assert_eq!(names(&module), names(&component));
+}
+
+#[test]
+fn the_step_world_is_named_and_not_listed() {
+    let facts = facts::of(&hostile("trap")).unwrap();
+    assert_eq!(facts.step_world.as_deref(), Some("0.1.0"));
+    assert_eq!(facts.functions, []);
+}
+
+#[test]
+fn imports_are_told_with_what_they_need() {
+    let facts = facts::of(&hostile("foreign_import")).unwrap();
+    let offer = &facts
+        .imports
+        .iter()
+        .find(|import| import.interface == "acme:cloud/servers")
+        .unwrap()
+        .offer;
+    assert!(matches!(offer, Offer::Never { .. }), "{offer:?}");
+    let facts = facts::of(&hostile("looks_around")).unwrap();
+    let dirs =
+        facts.imports.iter().find(|import| import.interface == "wasi:filesystem/preopens").unwrap();
+    assert_eq!(dirs.offer, Offer::ByGrant { grant: "grants.dirs".to_owned() });
+    assert_eq!(dirs.functions, ["get-directories"]);
+}
+
+#[test]
+fn what_is_not_a_component_is_an_error() {
+    let read = |bytes: &[u8]| facts::of(bytes).unwrap_err();
+    assert!(matches!(read(b"#!/bin/sh"), Error::NotWasm));
+    assert!(matches!(read(b"\0asm\x0d\0\x01\0\x01\xff\xff\xff\xff\x0f"), Error::Facts(_)));
+    let guest = hostile("trap");
+    for end in [8, 9, 20, guest.len() / 2, guest.len() - 1] {
+        let _any = facts::of(&guest[..end]);
+    }
+}
+
+#[test]
+fn docs_that_fit_nothing_leave_the_component_readable() {
+    for docs in
+        [&b""[..], b"\x07{}", b"\x01{", b"\x01{\"worlds\":{\"x\":{\"funcs\":{\"none\":\"d\"}}}}"]
+    {
+        let mut component = component("package a:b; world it { export f: func(); }");
+        custom_section(&mut component, "package-docs", docs);
+        custom_section(&mut component, "package-docs", docs);
+        assert_eq!(facts::of(&component).unwrap().functions.len(), 1);
+    }
+}
+
+#[test]
+fn more_than_is_accepted_is_an_error_and_not_a_panic() {
+    let many: String = (0..10_001).map(|n| format!("export fn{n}: func();\n")).collect();
+    let error = facts::of(&component(&format!("package a:b; world it {{ {many} }}"))).unwrap_err();
+    assert!(error.to_string().contains("more functions"), "{error}");
+    let name = "n".repeat(2000);
+    let error =
+        facts::of(&component(&format!("package a:b; world it {{ export {name}: func(); }}")))
+            .unwrap_err();
+    assert!(error.to_string().contains("a name of more bytes"), "{error}");
+}
