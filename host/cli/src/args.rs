@@ -71,7 +71,8 @@ Examples:
 {}
 
 A run is named by any unique beginning of its id, or by `latest`.
-Environment: WFHOST_DATA (as --data), WFHOST_LOG (a log filter, such as debug), NO_COLOR.",
+Environment: WFHOST_DATA (as --data), WFHOST_CACHE (the folder of compiled plugins), WFHOST_LOG
+(a log filter, such as debug), NO_COLOR.",
         ExitCode::HELP
     )
 }

@@ -1,6 +1,8 @@
 //! The commands, one file each.
 
+mod cache;
 mod check;
+mod compile_component;
 mod completions;
 mod plugin;
 mod resume;
@@ -16,6 +18,8 @@ use crate::exit_code::ExitCode;
 use crate::logging::Verbosity;
 use crate::output::Output;
 use crate::session::{Purpose, Session};
+
+pub(crate) use compile_component::COMPILE_COMPONENT;
 
 /// What a command has to work with.
 pub(crate) struct Context {
@@ -42,7 +46,12 @@ pub(crate) enum Command {
     /// Work on plugins
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
+    /// Look at what is kept of compiled plugins, and remove it
+    #[command(subcommand)]
+    Cache(cache::CacheCommand),
     Completions(completions::CompletionsArgs),
+    #[command(hide = true)]
+    CompileComponent(compile_component::CompileComponentArgs),
 }
 
 impl Command {
@@ -53,7 +62,9 @@ impl Command {
             Self::Check(args) => args.carry_out(context),
             Self::Runs(command) => command.carry_out(context),
             Self::Plugin(command) => command.carry_out(context),
+            Self::Cache(command) => command.carry_out(context),
             Self::Completions(args) => args.carry_out(context),
+            Self::CompileComponent(args) => args.carry_out(),
         }
     }
 }

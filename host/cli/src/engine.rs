@@ -1,10 +1,13 @@
 //! The plugin host of this process, and the async threads that it runs on.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use wfhost_plugin::compile::{CompileOptions, CompilerProgram};
 use wfhost_plugin::{HostOptions, Plugin, PluginHost};
 use wfhost_workflow::Contract;
 
+use crate::cache_folder;
 use crate::error::{CommandError, Result};
 use crate::workflow_file::Component;
 
@@ -23,10 +26,10 @@ impl Engine {
             .enable_all()
             .build()
             .map_err(|error| CommandError::store(error).context("could not start threads"))?;
-        let host =
-            PluginHost::new(HostOptions { slots, ..HostOptions::default() }).map_err(|error| {
-                CommandError::store(error).context("could not start the plugin host")
-            })?;
+        let options = HostOptions { slots, compile: compile_options(), ..HostOptions::default() };
+        let host = PluginHost::new(options).map_err(|error| {
+            CommandError::store(error).context("could not start the plugin host")
+        })?;
         Ok(Self { runtime: Arc::new(runtime), host })
     }
 
@@ -62,4 +65,22 @@ impl Engine {
 /// As many steps at once as there are processors.
 pub(crate) fn default_slots() -> u32 {
     HostOptions::default().slots
+}
+
+/// Components are compiled by this very program, in a process of its own.
+fn compile_options() -> CompileOptions {
+    CompileOptions {
+        program: own_program().map(|program| CompilerProgram {
+            program,
+            arguments: vec![crate::command::COMPILE_COMPONENT.into()],
+        }),
+        cache: cache_folder::options(),
+        ..CompileOptions::default()
+    }
+}
+
+fn own_program() -> Option<PathBuf> {
+    // Still this program when its file has been replaced.
+    let itself = Path::new("/proc/self/exe");
+    if itself.exists() { Some(itself.to_path_buf()) } else { std::env::current_exe().ok() }
 }

@@ -2,6 +2,7 @@
 
 mod allowed_dir;
 mod args;
+mod cache_folder;
 mod clock;
 mod command;
 mod data_folder;

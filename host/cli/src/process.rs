@@ -5,7 +5,7 @@ use clap::error::ErrorKind;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::args::Cli;
-use crate::command::Context;
+use crate::command::{Command, Context};
 use crate::data_folder::{DataDir, Surroundings};
 use crate::error::Result;
 use crate::exit_code::ExitCode;
@@ -35,6 +35,10 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn carry_out(cli: Cli, output: &Output) -> Result<ExitCode> {
+    // It has neither folders nor an environment, and holds itself to limits first of all.
+    if let Command::CompileComponent(args) = cli.command {
+        return args.carry_out();
+    }
     let verbosity = Verbosity { quiet: cli.global.quiet, verbose: cli.global.verbose };
     let filter = std::env::var("WFHOST_LOG").ok();
     logging::start(output, cli.global.log_format, verbosity, filter.as_deref())?;

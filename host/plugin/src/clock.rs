@@ -1,6 +1,6 @@
 //! The one place of this crate that asks for the time, and the fixed clocks of tests.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 use wfhost_workflow::TimestampMs;
@@ -9,6 +9,12 @@ use wfhost_workflow::TimestampMs;
 #[expect(clippy::disallowed_methods, reason = "the clock file")]
 pub(crate) fn now() -> Instant {
     Instant::now()
+}
+
+/// The wall clock, for the age of files.
+#[expect(clippy::disallowed_methods, reason = "the clock file")]
+pub(crate) fn wall() -> SystemTime {
+    SystemTime::now()
 }
 
 /// A clock that stands still, so that a guest's answers can be compared.

@@ -1,5 +1,6 @@
 //! The engine's configuration and its pool: the one place that decides about both.
 
+use serde::{Deserialize, Serialize};
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
     WasmBacktraceDetails,
@@ -30,9 +31,24 @@ const ASYNC_STACK_BYTES: usize = 2 << 20;
 /// still of use where the address space is short.
 const MEMORY_RESERVATIONS: [u64; 3] = [4 << 30, 1 << 30, 256 << 20];
 
+/// What native code hangs on and a host may choose: a compiler is told it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Codegen {
+    /// Accesses below it need no check.
+    reservation_bytes: u64,
+}
+
+impl Codegen {
+    /// A short name of letters and digits.
+    pub(crate) fn shape(&self) -> String {
+        format!("m{}", self.reservation_bytes >> 20)
+    }
+}
+
 /// An engine, and how many instances its pool holds at once.
 pub(crate) struct Pooled {
     pub(crate) engine: Engine,
+    pub(crate) codegen: Codegen,
     pub(crate) slots: u32,
 }
 
@@ -43,8 +59,9 @@ pub(crate) fn pooled(slots: u32) -> Result<Pooled, Error> {
     loop {
         let mut last = String::new();
         for reservation in MEMORY_RESERVATIONS {
-            match Engine::new(&config(slots, reservation)) {
-                Ok(engine) => return Ok(Pooled { engine, slots }),
+            let codegen = Codegen { reservation_bytes: reservation };
+            match Engine::new(&config(slots, &codegen)) {
+                Ok(engine) => return Ok(Pooled { engine, codegen, slots }),
                 Err(error) => {
                     tracing::debug!(slots, reservation, %error, "the pool does not fit");
                     last = format!("{error:#}");
@@ -58,7 +75,8 @@ pub(crate) fn pooled(slots: u32) -> Result<Pooled, Error> {
     }
 }
 
-fn config(slots: u32, reservation: u64) -> Config {
+/// Everything that native code hangs on: the same in a host and in its compiler.
+pub(crate) fn codegen_config(codegen: &Codegen) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
@@ -66,13 +84,20 @@ fn config(slots: u32, reservation: u64) -> Config {
         .concurrency_support(false)
         .cranelift_opt_level(OptLevel::Speed)
         .memory_init_cow(true)
-        .memory_reservation(reservation)
-        .max_wasm_stack(WASM_STACK_BYTES)
-        .async_stack_size(ASYNC_STACK_BYTES)
+        .memory_reservation(codegen.reservation_bytes)
         // The file and line of a trap come from the guest's own, untrusted debug
         // sections; names are enough.
-        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(slots, reservation)));
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable);
+    config
+}
+
+fn config(slots: u32, codegen: &Codegen) -> Config {
+    let mut config = codegen_config(codegen);
+    let pool = pool(slots, codegen.reservation_bytes);
+    config
+        .max_wasm_stack(WASM_STACK_BYTES)
+        .async_stack_size(ASYNC_STACK_BYTES)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
 }
 
@@ -97,4 +122,22 @@ fn pool(slots: u32, reservation: u64) -> PoolingAllocationConfig {
         .decommit_batch_size(DECOMMIT_BATCH)
         .pagemap_scan(Enabled::Auto);
     pool
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::EngineId;
+
+    #[test]
+    fn a_host_and_its_compiler_agree_on_native_code() {
+        let id = |config: &Config| EngineId::of(&Engine::new(config).unwrap());
+        let codegen = |reservation_bytes| Codegen { reservation_bytes };
+        let ids = MEMORY_RESERVATIONS.map(|bytes| {
+            let of_host = id(&config(1, &codegen(bytes)));
+            assert_eq!(of_host, id(&codegen_config(&codegen(bytes))));
+            of_host
+        });
+        assert!(ids[0] != ids[1] && ids[1] != ids[2], "it hangs on the reservation");
+    }
 }

@@ -1,6 +1,6 @@
 //! Why a component cannot be loaded, told apart by what can be done about it.
 
-use wfhost_workflow::Digest;
+use wfhost_workflow::{Digest, DurationMs};
 
 /// The host or a component cannot be made ready.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +54,43 @@ pub enum Error {
     /// What a component is cannot be read from its bytes.
     #[error("the component cannot be described: {0}")]
     Facts(#[from] crate::facts::Unreadable),
-    /// The compiling thread panicked.
-    #[error("the compiler panicked on this component")]
-    CompilerPanic,
+    /// The compiler was stopped at a bound on its time.
+    #[error(
+        "compiling the component took more than {max} of {kind} time; if it is worth more, \
+         raise `{kind}_time` of `[compile]` in the configuration"
+    )]
+    CompileTime {
+        /// Which time: `wall` or `processor`.
+        kind: &'static str,
+        /// The bound.
+        max: DurationMs,
+    },
+    /// The compiler was refused more memory.
+    #[error(
+        "compiling the component took more than {} MB of memory; if it is worth more, raise \
+         `memory` of `[compile]` in the configuration",
+        max >> 20
+    )]
+    CompileMemory {
+        /// The bound, in bytes.
+        max: u64,
+    },
+    /// The compiler's process was ended by a signal.
+    #[error(
+        "the compiler died of signal {signal} on this component{}{said}{}",
+        if said.is_empty() { "" } else { ": " },
+        if *signal == 9 { " (is the machine out of memory?)" } else { "" }
+    )]
+    CompilerDied {
+        /// Its number.
+        signal: i32,
+        /// The end of what it said.
+        said: String,
+    },
+    /// The compiler's process cannot be started.
+    #[error("cannot start the compiler")]
+    CompilerStart(#[source] std::io::Error),
+    /// The compiler gave up, which is its own fault.
+    #[error("the compiler panicked on this component{}{_0}", if _0.is_empty() { "" } else { ": " })]
+    CompilerPanic(String),
 }

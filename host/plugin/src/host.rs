@@ -3,17 +3,16 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 
-use tokio::sync::{OnceCell, Semaphore, oneshot};
+use tokio::sync::{OnceCell, Semaphore};
 use wasmtime::Engine;
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::{Component, HasSelf, Linker};
 use wfhost_workflow::{Contract, Digest, DurationMs, TimestampMs};
 
 use crate::Error;
 use crate::ability::files;
 use crate::bindings::{StepPre, kv, log, progress};
-use crate::compile::compile;
+use crate::compile::{CompileOptions, Compiler, Target};
 use crate::engine;
 use crate::epoch::Epochs;
 use crate::lanes::{Lanes, LongSteps};
@@ -22,10 +21,8 @@ use crate::state::AttemptState;
 /// Components kept ready; a compiled one takes from 1 to 40 MB.
 const PLUGINS_MAX: usize = 256;
 
-/// Deeply nested code must fail in the compiler's own checks, not end the process.
-const COMPILE_STACK_BYTES: usize = 64 << 20;
-/// Each takes up to all processors and ten times the component's size in memory.
-const COMPILED_AT_ONCE: usize = 2;
+/// What every step component exports.
+const STEPS: &str = "wfhost:step/steps@0.1.0";
 
 /// How a host is set up.
 #[derive(Debug, Clone)]
@@ -36,16 +33,19 @@ pub struct HostOptions {
     pub describe_timeout: DurationMs,
     /// A fixed clock and randomness, so that guests answer the same each time.
     pub fixed: Option<Fixed>,
+    /// How components are compiled.
+    pub compile: CompileOptions,
 }
 
 impl Default for HostOptions {
-    /// As many slots as processors, real clocks and randomness.
+    /// As many slots as processors, real clocks and randomness; compiled in this process.
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             slots: u32::try_from(processors).unwrap_or(u32::MAX),
             describe_timeout: DurationMs::from_secs(10),
             fixed: None,
+            compile: CompileOptions::default(),
         }
     }
 }
@@ -73,7 +73,8 @@ pub(crate) struct Inner {
     pub(crate) lanes: Lanes,
     pub(crate) options: HostOptions,
     linker: Linker<AttemptState>,
-    compiling: Semaphore,
+    target: Target,
+    compiler: Compiler,
     plugins: Mutex<Plugins>,
 }
 
@@ -137,9 +138,11 @@ impl PluginHost {
         let epochs = Epochs::start(&engine)?;
         let slots = Arc::new(Semaphore::new(pooled.slots as usize));
         let lanes = Lanes::default();
-        let compiling = Semaphore::new(COMPILED_AT_ONCE);
+        let target = Target::new(engine.clone(), pooled.codegen);
+        let compiler = Compiler::new(options.compile.clone());
         let plugins = Mutex::default();
-        let inner = Inner { engine, epochs, slots, lanes, options, linker, compiling, plugins };
+        let inner =
+            Inner { engine, epochs, slots, lanes, options, linker, target, compiler, plugins };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -169,26 +172,9 @@ impl PluginHost {
     }
 
     async fn compile(&self, bytes: Arc<[u8]>, digest: Digest) -> Result<Arc<Plugin>, Error> {
-        let inner = Arc::clone(&self.inner);
-        // Never closed, so that this always gets its turn.
-        let _turn = self.inner.compiling.acquire().await;
-        let (done, compiled) = oneshot::channel();
-        let work = move || {
-            let found = Digest::of(&bytes);
-            let made = if found == digest {
-                compile(&inner.engine, &inner.linker, &bytes)
-            } else {
-                Err(Error::Digest { wanted: digest, found })
-            };
-            // Nobody waits any more, if this fails.
-            drop(done.send(made));
-        };
-        thread::Builder::new()
-            .name("wfhost-compile".to_owned())
-            .stack_size(COMPILE_STACK_BYTES)
-            .spawn(work)
-            .map_err(Error::Thread)?;
-        let pre = compiled.await.map_err(|_gone| Error::CompilerPanic)??;
+        let inner = &self.inner;
+        let component = inner.compiler.component(&inner.target, bytes, digest).await?;
+        let pre = link(&inner.linker, &component)?;
         Ok(Arc::new(Plugin { digest, pre, long: LongSteps::default(), contracts: OnceCell::new() }))
     }
 
@@ -212,6 +198,20 @@ impl PluginHost {
         // The map is valid between any two statements above: a panic leaves it usable.
         self.inner.plugins.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn link(
+    linker: &Linker<AttemptState>,
+    component: &Component,
+) -> Result<StepPre<AttemptState>, Error> {
+    if component.get_export_index(None, STEPS).is_none() {
+        let exports = component.component_type();
+        let exports = exports.exports(linker.engine()).map(|(name, _)| name.to_owned()).collect();
+        return Err(Error::NoSteps { interface: STEPS, exports });
+    }
+    let pre =
+        linker.instantiate_pre(component).map_err(|error| Error::Import(format!("{error:#}")))?;
+    StepPre::new(pre).map_err(|error| Error::Compile(format!("{error:#}")))
 }
 
 /// One shape for all plugins: what an attempt may do is in its store.

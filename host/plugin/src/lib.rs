@@ -8,8 +8,9 @@ mod ability;
 #[doc(hidden)]
 pub mod bare;
 mod bindings;
+pub mod cache;
 mod clock;
-mod compile;
+pub mod compile;
 mod describe;
 mod engine;
 mod epoch;

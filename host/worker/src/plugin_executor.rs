@@ -96,9 +96,13 @@ fn invocation(job: Job) -> Invocation {
 /// What another attempt, perhaps elsewhere, may cure is the host's; the rest is for good.
 fn failure(error: &Error) -> Failure {
     let kind = match error {
-        Error::Engine(_) | Error::Thread(_) | Error::Digest { .. } | Error::CompilerPanic => {
-            FailureKind::Host
-        }
+        Error::Engine(_)
+        | Error::Thread(_)
+        | Error::Digest { .. }
+        | Error::CompilerStart(_)
+        | Error::CompilerDied { .. }
+        | Error::CompilerPanic(_) => FailureKind::Host,
+        Error::CompileTime { .. } | Error::CompileMemory { .. } => FailureKind::Limit,
         Error::TooLarge { .. }
         | Error::NotWasm
         | Error::Componentise(_)

@@ -33,6 +33,8 @@ help! {
     runs_cancel: ["runs", "cancel"];
     runs_rm: ["runs", "rm"];
     plugin_call: ["plugin", "call"];
+    cache_list: ["cache", "list"];
+    cache_clear: ["cache", "clear"];
 }
 
 #[test]

@@ -53,6 +53,7 @@ impl Place {
             .env("HOME", self.folder.path())
             .env("TZ", "UTC")
             .env("WFHOST_DATA", self.path("data"))
+            .env("WFHOST_CACHE", self.path("cache"))
             .stdin(Stdio::null());
         command
     }

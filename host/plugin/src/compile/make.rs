@@ -1,0 +1,49 @@
+//! The compiling itself.
+
+use std::borrow::Cow;
+
+use wasi_preview1_component_adapter_provider::{
+    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+};
+use wasmtime::Engine;
+use wit_component::ComponentEncoder;
+
+use crate::Error;
+
+/// A JavaScript or Python guest has 12 to 20 MB.
+pub(super) const COMPONENT_BYTES_MAX: usize = 128 << 20;
+
+pub(crate) const CORE_HEADER: [u8; 8] = *b"\0asm\x01\0\0\0";
+pub(crate) const COMPONENT_HEADER: [u8; 8] = *b"\0asm\x0d\0\x01\0";
+
+/// Native code of a component, or of a core module that carries its WIT.
+pub(super) fn native(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    check_size(bytes)?;
+    let component = if bytes.starts_with(&COMPONENT_HEADER) {
+        Cow::Borrowed(bytes)
+    } else if bytes.starts_with(&CORE_HEADER) {
+        Cow::Owned(componentise(bytes)?)
+    } else {
+        return Err(Error::NotWasm);
+    };
+    engine.precompile_component(&component).map_err(|error| Error::Compile(format!("{error:#}")))
+}
+
+/// Refuses what is larger than any component that is accepted.
+pub(crate) fn check_size(bytes: &[u8]) -> Result<(), Error> {
+    if bytes.len() > COMPONENT_BYTES_MAX {
+        return Err(Error::TooLarge { bytes: bytes.len(), max: COMPONENT_BYTES_MAX });
+    }
+    Ok(())
+}
+
+/// What `wasm-tools component new` does, with WASI preview 1 provided on top of WASI 0.2.
+pub(crate) fn componentise(module: &[u8]) -> Result<Vec<u8>, Error> {
+    let encode = || {
+        ComponentEncoder::default()
+            .module(module)?
+            .adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)?
+            .encode()
+    };
+    encode().map_err(|error| Error::Componentise(format!("{error:#}")))
+}

@@ -1,0 +1,96 @@
+//! What passes between a host and its compiler: a line of JSON, then bytes, each way.
+
+use std::io::{self, BufRead, Read as _};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::make::COMPONENT_BYTES_MAX;
+use crate::engine::Codegen;
+use crate::facts::Unreadable;
+use crate::{Error, failure};
+
+/// Compile errors of wasmtime have a few hundred bytes; a hostile name in one is cut.
+pub(super) const LINE_BYTES_MAX: u64 = 64 << 10;
+
+/// To the compiler; the component follows.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Request {
+    pub(super) codegen: Codegen,
+    pub(super) memory_bytes: u64,
+    pub(super) cpu_s: u64,
+    pub(super) nice: u8,
+    /// Of the component.
+    pub(super) bytes: usize,
+}
+
+/// From the compiler; native code follows, if it made any.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Answer {
+    Made { bytes: usize },
+    Refused(Refused),
+}
+
+/// Why a component is not compiled: its own fault, so the same each time.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Refused {
+    NotWasm,
+    TooLarge { bytes: usize },
+    Componentise(String),
+    Facts(String),
+    Compile(String),
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::NotWasm => Self::NotWasm,
+            Refused::TooLarge { bytes } => Self::TooLarge { bytes, max: COMPONENT_BYTES_MAX },
+            Refused::Componentise(why) => Self::Componentise(why),
+            Refused::Facts(why) => Self::Facts(Unreadable::Invalid(why)),
+            Refused::Compile(why) => Self::Compile(why),
+        }
+    }
+}
+
+impl From<Error> for Refused {
+    /// An error may name things of the component, which may be as long as it likes.
+    fn from(error: Error) -> Self {
+        // Each byte may become six in JSON.
+        let bounded = |why: &str| failure::bounded(why, (LINE_BYTES_MAX / 8) as usize);
+        match error {
+            Error::NotWasm => Self::NotWasm,
+            Error::TooLarge { bytes, .. } => Self::TooLarge { bytes },
+            Error::Componentise(why) => Self::Componentise(bounded(&why)),
+            Error::Facts(why) => Self::Facts(bounded(&why.to_string())),
+            Error::Compile(why) => Self::Compile(bounded(&why)),
+            // The rest does not come of compiling; its text says what it is.
+            other => Self::Compile(bounded(&other.to_string())),
+        }
+    }
+}
+
+pub(super) fn write_line(to: &mut dyn io::Write, value: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    to.write_all(&line)
+}
+
+pub(super) fn read_line<T: DeserializeOwned>(from: &mut impl BufRead) -> io::Result<T> {
+    let mut line = Vec::new();
+    from.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line)?;
+    Ok(serde_json::from_slice(&line)?)
+}
+
+/// Exactly `bytes` bytes and then the end.
+pub(super) fn read_rest(from: &mut impl BufRead, bytes: usize) -> io::Result<Vec<u8>> {
+    let mut rest = Vec::new();
+    from.by_ref().take(bytes as u64 + 1).read_to_end(&mut rest)?;
+    if rest.len() == bytes {
+        Ok(rest)
+    } else {
+        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "cut short or too long"))
+    }
+}
