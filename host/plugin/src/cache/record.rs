@@ -132,9 +132,12 @@ pub(super) fn decode(
     if about.key != key.id() {
         return Err(Why::Foreign);
     }
-    let mac = blake3::Hash::from_hex(mac).map_err(|_| Why::Altered)?;
+    let (mac, digits) = (blake3::Hash::from_hex(mac).map_err(|_| Why::Altered)?, mac);
     // `Hash` compares in constant time.
-    if key.of_record(about_line, body) != mac || about.bytes != body.len() {
+    if key.of_record(about_line, body) != mac
+        || mac.to_hex().as_bytes() != digits
+        || about.bytes != body.len()
+    {
         return Err(Why::Altered);
     }
     if about.kind != kind || about.name != name {
