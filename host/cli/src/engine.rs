@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wfhost_plugin::compile::{CompileOptions, CompilerProgram};
 use wfhost_plugin::{HostOptions, Plugin, PluginHost};
-use wfhost_workflow::Contract;
+use wfhost_workflow::{Contract, Limits};
 
 use crate::cache_folder;
 use crate::error::{CommandError, Result};
@@ -47,9 +47,10 @@ impl Engine {
         component: &Component,
     ) -> std::result::Result<(Arc<Plugin>, Arc<Vec<Contract>>), String> {
         self.runtime.block_on(async {
+            let shape = self.host.shape(&Limits::default(), false);
             let plugin = self
                 .host
-                .load(Arc::clone(&component.bytes), component.digest)
+                .load(Arc::clone(&component.bytes), component.digest, shape)
                 .await
                 .map_err(|error| error.to_string())?;
             let contracts = self

@@ -93,6 +93,7 @@ impl EventLoop {
             attempt,
             workflow: definition.name.clone(),
             step: step.name.clone(),
+            plugin: Some(plugin.alias.clone()),
             component: plugin.digest,
             function: call.function.clone(),
             input: payload(&order.input),

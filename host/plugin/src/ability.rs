@@ -5,13 +5,14 @@ pub(crate) mod grant_dirs;
 pub(crate) mod kv;
 pub(crate) mod log;
 pub(crate) mod progress;
+pub(crate) mod random;
 pub(crate) mod stdio;
 pub(crate) mod wasi;
 
 /// Where an attempt's log lines and progress go.
 ///
 /// Called from the attempt itself: must be quick and must not block. All texts come from
-/// a guest; their total size is bounded by the attempt's `log_bytes`.
+/// a guest; their total size is bounded by the attempt's `log` limit.
 pub trait StepSink: Send + Sync {
     /// One log line; `fields` are names and JSON texts.
     fn log(&self, level: LogLevel, message: String, fields: Vec<(String, String)>);

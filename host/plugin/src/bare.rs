@@ -10,12 +10,11 @@ use wfhost_workflow::Limits;
 use crate::ability::kv::Kv;
 use crate::bindings::steps::Context;
 use crate::state::AttemptState;
-use crate::{Invocation, Plugin, PluginHost, StepSink};
+use crate::{Invocation, Plugin, StepSink};
 
 /// Calls one step over and over: fresh store, instantiate, typed call, drop. Same engine,
-/// pool and linker as [`PluginHost::run`]; no limits, no timeout, no slot.
+/// pool and linker as [`crate::PluginHost::run`]; no limits, no timeout, no slot.
 pub struct Bare {
-    host: PluginHost,
     plugin: Arc<Plugin>,
     function: String,
     context: Context,
@@ -26,10 +25,10 @@ pub struct Bare {
 impl Bare {
     /// Prepares what `invocation` says.
     #[must_use]
-    pub fn new(host: PluginHost, plugin: Arc<Plugin>, invocation: Invocation) -> Self {
+    pub fn new(plugin: Arc<Plugin>, invocation: Invocation) -> Self {
         let Invocation { function, context, input, sink, .. } = invocation;
         let context = crate::run::guest_context(context, Duration::from_secs(1));
-        Self { host, plugin, function, context, input: input.as_str().to_owned(), sink }
+        Self { plugin, function, context, input: input.as_str().to_owned(), sink }
     }
 
     /// One call; the step's output.
@@ -40,7 +39,7 @@ impl Bare {
         let limits = Limits::default();
         let kv = Kv::new(Arc::new(BTreeMap::new()), &limits);
         let state = AttemptState::new(&limits, Arc::clone(&self.sink), kv);
-        let mut store = Store::new(&self.host.inner.engine, state);
+        let mut store = Store::new(&self.plugin.shaped.target.engine, state);
         store.set_epoch_deadline(u64::MAX / 2);
         let called = async {
             let step = self.plugin.pre.instantiate_async(&mut store).await?;

@@ -17,6 +17,12 @@ pub(crate) fn wall() -> SystemTime {
     SystemTime::now()
 }
 
+/// The processor time of this thread so far.
+pub(crate) fn thread_cpu() -> Duration {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(spent).unwrap_or_default()
+}
+
 /// A clock that stands still, so that a guest's answers can be compared.
 pub(crate) struct Still(pub(crate) TimestampMs);
 

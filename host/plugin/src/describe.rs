@@ -3,17 +3,18 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
-use wfhost_workflow::{Contract, Failure, FailureKind, Json, Limits};
+use wfhost_workflow::{Contract, Failure, FailureKind, Json, Limit, Limits};
 
 use crate::ability::kv::Kv;
 use crate::ability::{LogLevel, StepSink};
 use crate::bindings::StepPre;
 use crate::bindings::steps::Description;
+use crate::limits::Held;
 use crate::run::{GRACE, instantiate};
+use crate::shape::Shaped;
 use crate::state::AttemptState;
 use crate::{Plugin, PluginHost, failure};
 
@@ -36,34 +37,48 @@ impl PluginHost {
     }
 
     async fn describe(&self, plugin: &Plugin) -> Result<Arc<Vec<Contract>>, Failure> {
-        let slot = self.slot().await?;
-        let wall = self.inner.options.describe_timeout.to_std();
-        let asked = Box::pin(self.clone().ask(plugin.pre.clone(), wall, slot));
-        let answer = timeout(wall + GRACE, self.inner.lanes.run(&plugin.long, DESCRIBE, asked));
-        let answer = answer.await.unwrap_or_else(|_elapsed| Err(failure::timed_out(wall)));
+        let slot = plugin.shaped.slot().await?;
+        let limits = Limits::default().with(Limit::HostcallFuel, ANSWER_BYTES_MAX);
+        let options = &self.inner.options;
+        let held = Held::new(limits, options.describe_timeout.to_std(), options.operator, None);
+        let held = Arc::new(held);
+        let answer = self.clone().ask(Asked::of(plugin), Arc::clone(&held), slot);
+        let answer = self.inner.lanes.run(&plugin.long, DESCRIBE, Box::pin(answer));
+        let answer = timeout(held.wall + GRACE, answer).await;
+        let answer = answer.unwrap_or_else(|_elapsed| Err(held.timed_out()));
         Ok(Arc::new(check(answer?)?))
     }
 
     async fn ask(
         self,
-        pre: StepPre<AttemptState>,
-        wall: Duration,
+        asked: Asked,
+        held: Arc<Held>,
         _slot: OwnedSemaphorePermit,
     ) -> Result<Vec<Description>, Failure> {
-        let _ticking = self.inner.epochs.enter();
-        let limits = Limits { hostcall_fuel: ANSWER_BYTES_MAX, ..Limits::default() };
-        let kv = Kv::new(Arc::new(BTreeMap::new()), &limits);
-        let mut state = AttemptState::new(&limits, Arc::new(Nowhere), kv);
+        let kv = Kv::new(Arc::new(BTreeMap::new()), &held.limits);
+        let mut state = AttemptState::new(&held.limits, Arc::new(Nowhere), kv);
         state.fixed.clone_from(&self.inner.options.fixed);
-        let mut store = self.store(state, &limits, wall);
+        let mut store = asked.shaped.store(state, &held)?;
         let answer = async {
-            let step = instantiate(&pre, &mut store, &limits, wall).await?;
+            let step = instantiate(&asked.pre, &mut store, &held).await?;
             step.wfhost_step_steps()
                 .call_describe(&mut store)
                 .await
-                .map_err(|error| failure::from_call(&error, &limits, wall))
+                .map_err(|error| failure::from_call(&error, &held))
         };
-        timeout(wall, answer).await.unwrap_or_else(|_elapsed| Err(failure::timed_out(wall)))
+        self.kept(&held, answer).await
+    }
+}
+
+/// What of a plugin its description needs: the attempt may outlive the plugin.
+struct Asked {
+    shaped: Arc<Shaped>,
+    pre: StepPre<AttemptState>,
+}
+
+impl Asked {
+    fn of(plugin: &Plugin) -> Self {
+        Self { shaped: Arc::clone(&plugin.shaped), pre: plugin.pre.clone() }
     }
 }
 

@@ -5,16 +5,24 @@ use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
     WasmBacktraceDetails,
 };
+use wfhost_workflow::Limit;
 
-use crate::Error;
+use crate::{Error, Shape};
 
 /// What one component may need of the pool. Python and JavaScript guests are components
 /// of many core modules with large tables.
-const CORE_INSTANCES_PER_COMPONENT: u32 = 128;
-const MEMORIES_PER_COMPONENT: u32 = 8;
-const TABLES_PER_COMPONENT: u32 = 64;
+const CORE_INSTANCES_PER_COMPONENT: u32 = largest(Limit::Instances);
+const MEMORIES_PER_COMPONENT: u32 = largest(Limit::Memories);
+const TABLES_PER_COMPONENT: u32 = largest(Limit::Tables);
 const INSTANCE_BYTES_MAX: usize = 64 << 20;
 const TABLE_ELEMENTS_MAX: usize = 1 << 20;
+
+#[expect(clippy::cast_possible_truncation, reason = "checked; `try_from` is not const")]
+const fn largest(limit: Limit) -> u32 {
+    let largest = limit.spec().largest;
+    assert!(largest <= u32::MAX as u64, "the pool counts in 32 bits");
+    largest as u32
+}
 
 /// Kept mapped and cleared by writing zeros when an instance ends, which is cheaper than
 /// giving the pages back as long as a guest touches few of them.
@@ -23,9 +31,8 @@ const TABLE_KEEP_RESIDENT_BYTES: usize = 16 << 10;
 /// Slots whose pages are given back in one go.
 const DECOMMIT_BATCH: usize = 16;
 
-/// Wasm frames; the rest of the stack is for host functions.
-const WASM_STACK_BYTES: usize = 1 << 20;
-const ASYNC_STACK_BYTES: usize = 2 << 20;
+/// Beside the guest's frames on its stack, for host functions.
+const HOST_STACK_BYTES: usize = 1 << 20;
 
 /// What a memory may grow to, from the largest that is wanted to the smallest that is
 /// still of use where the address space is short.
@@ -36,12 +43,15 @@ const MEMORY_RESERVATIONS: [u64; 3] = [4 << 30, 1 << 30, 256 << 20];
 pub(crate) struct Codegen {
     /// Accesses below it need no check.
     reservation_bytes: u64,
+    /// Whether the same input gives the same bytes.
+    strict: bool,
 }
 
 impl Codegen {
     /// A short name of letters and digits.
     pub(crate) fn shape(&self) -> String {
-        format!("m{}", self.reservation_bytes >> 20)
+        let strict = if self.strict { "s" } else { "" };
+        format!("m{}{strict}", self.reservation_bytes >> 20)
     }
 }
 
@@ -52,15 +62,15 @@ pub(crate) struct Pooled {
     pub(crate) slots: u32,
 }
 
-/// Makes an engine for `slots` instances at once, with smaller memories and then fewer
+/// Makes an engine of this shape for `slots` instances at once, with smaller memories and then fewer
 /// slots where this process may not reserve enough address space.
-pub(crate) fn pooled(slots: u32) -> Result<Pooled, Error> {
+pub(crate) fn pooled(slots: u32, shape: Shape) -> Result<Pooled, Error> {
     let mut slots = slots.max(1);
     loop {
         let mut last = String::new();
         for reservation in MEMORY_RESERVATIONS {
-            let codegen = Codegen { reservation_bytes: reservation };
-            match Engine::new(&config(slots, &codegen)) {
+            let codegen = Codegen { reservation_bytes: reservation, strict: shape.strict };
+            match Engine::new(&config(slots, &codegen, shape)) {
                 Ok(engine) => return Ok(Pooled { engine, codegen, slots }),
                 Err(error) => {
                     tracing::debug!(slots, reservation, %error, "the pool does not fit");
@@ -79,7 +89,11 @@ pub(crate) fn pooled(slots: u32) -> Result<Pooled, Error> {
 pub(crate) fn codegen_config(codegen: &Codegen) -> Config {
     let mut config = Config::new();
     config
-        .epoch_interruption(true)
+        // Where determinism is strict, a guest is stopped by counting and not by a clock.
+        .epoch_interruption(!codegen.strict)
+        .consume_fuel(codegen.strict)
+        .cranelift_nan_canonicalization(codegen.strict)
+        .relaxed_simd_deterministic(codegen.strict)
         // Costs each call of a guest that is not concurrent a fifth more.
         .concurrency_support(false)
         .cranelift_opt_level(OptLevel::Speed)
@@ -91,12 +105,13 @@ pub(crate) fn codegen_config(codegen: &Codegen) -> Config {
     config
 }
 
-fn config(slots: u32, codegen: &Codegen) -> Config {
+fn config(slots: u32, codegen: &Codegen, shape: Shape) -> Config {
     let mut config = codegen_config(codegen);
     let pool = pool(slots, codegen.reservation_bytes);
+    let stack = usize::try_from(shape.stack_bytes).unwrap_or(usize::MAX);
     config
-        .max_wasm_stack(WASM_STACK_BYTES)
-        .async_stack_size(ASYNC_STACK_BYTES)
+        .max_wasm_stack(stack)
+        .async_stack_size(stack.saturating_add(HOST_STACK_BYTES))
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
 }
@@ -132,12 +147,15 @@ mod tests {
     #[test]
     fn a_host_and_its_compiler_agree_on_native_code() {
         let id = |config: &Config| EngineId::of(&Engine::new(config).unwrap());
-        let codegen = |reservation_bytes| Codegen { reservation_bytes };
-        let ids = MEMORY_RESERVATIONS.map(|bytes| {
-            let of_host = id(&config(1, &codegen(bytes)));
-            assert_eq!(of_host, id(&codegen_config(&codegen(bytes))));
+        let of_host = |reservation_bytes, strict, stack_bytes| {
+            let codegen = Codegen { reservation_bytes, strict };
+            let of_host = id(&config(1, &codegen, Shape { strict, stack_bytes }));
+            assert_eq!(of_host, id(&codegen_config(&codegen)));
             of_host
-        });
+        };
+        let ids = MEMORY_RESERVATIONS.map(|bytes| of_host(bytes, false, 1 << 20));
         assert!(ids[0] != ids[1] && ids[1] != ids[2], "it hangs on the reservation");
+        assert!(ids[0] == of_host(MEMORY_RESERVATIONS[0], false, 8 << 20), "not on the stack");
+        assert!(ids[0] != of_host(MEMORY_RESERVATIONS[0], true, 1 << 20), "on determinism");
     }
 }

@@ -1,14 +1,14 @@
-//! The clock tick that makes a running guest look up: one OS thread an engine.
+//! The clock tick that makes a running guest look up: one OS thread for all engines.
 //!
 //! A thread and not a task, so that it ticks while every async thread is busy in a guest.
-//! It sleeps while no attempt runs and ends with its engine.
+//! It sleeps while no attempt runs and ends with its owner.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use wasmtime::Engine;
+use wasmtime::{Engine, EngineWeak};
 
 use crate::Error;
 
@@ -21,24 +21,35 @@ pub(crate) struct Epochs {
     thread: Thread,
 }
 
+#[derive(Default)]
 struct Shared {
     running: AtomicUsize,
     stopped: AtomicBool,
+    engines: Mutex<Vec<EngineWeak>>,
+}
+
+impl Shared {
+    fn tick(&self) {
+        let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+        engines.retain(|engine| match engine.upgrade() {
+            Some(engine) => {
+                engine.increment_epoch();
+                true
+            }
+            None => false,
+        });
+    }
 }
 
 impl Epochs {
-    pub(crate) fn start(engine: &Engine) -> Result<Self, Error> {
-        let shared =
-            Arc::new(Shared { running: AtomicUsize::new(0), stopped: AtomicBool::new(false) });
-        let (weak, seen) = (engine.weak(), Arc::clone(&shared));
+    pub(crate) fn start() -> Result<Self, Error> {
+        let shared = Arc::new(Shared::default());
+        let seen = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("wfhost-epoch".to_owned())
             .spawn(move || {
-                while let Some(engine) = weak.upgrade()
-                    && !seen.stopped.load(Ordering::SeqCst)
-                {
-                    engine.increment_epoch();
-                    drop(engine);
+                while !seen.stopped.load(Ordering::SeqCst) {
+                    seen.tick();
                     if seen.running.load(Ordering::SeqCst) == 0 {
                         thread::park();
                     } else {
@@ -50,6 +61,12 @@ impl Epochs {
             .thread()
             .clone();
         Ok(Self { shared, thread })
+    }
+
+    /// Ticks this engine too, as long as it lives.
+    pub(crate) fn add(&self, engine: &Engine) {
+        let mut engines = self.shared.engines.lock().unwrap_or_else(PoisonError::into_inner);
+        engines.push(engine.weak());
     }
 
     /// Keeps the tick going until the guard is dropped.
@@ -95,11 +112,22 @@ mod tests {
     #[test]
     fn the_tick_ends_with_its_owner_even_if_the_engine_lives_on() {
         let engine = Engine::default();
-        let epochs = Epochs::start(&engine).unwrap();
+        let epochs = Epochs::start().unwrap();
+        epochs.add(&engine);
         drop(epochs.enter());
         drop(epochs);
         while has_thread("wfhost-epoch") {
             thread::yield_now();
         }
+    }
+
+    #[test]
+    fn an_engine_that_is_gone_is_forgotten() {
+        let shared = Shared::default();
+        let (stays, goes) = (Engine::default(), Engine::default());
+        shared.engines.lock().unwrap().extend([stays.weak(), goes.weak()]);
+        drop(goes);
+        shared.tick();
+        assert_eq!(shared.engines.lock().unwrap().len(), 1);
     }
 }

@@ -1,15 +1,12 @@
 //! Turns what a call ended with into a [`Failure`]: the guest's fault, a limit, or ours.
 
-use std::time::Duration;
-
 use wasmtime::component::ResourceTableError;
 use wasmtime::{Error, OutOfMemory, PoolConcurrencyLimitError, Trap};
 use wasmtime_wasi::I32Exit;
-use wfhost_workflow::{DurationMs, Failure, FailureKind, Limits};
+use wfhost_workflow::{DurationMs, Failure, FailureKind, Limit};
 
 use crate::bindings::steps;
-use crate::limits::OverLimit;
-use crate::state::{HANDLES_MAX, TimedOut};
+use crate::limits::{Held, OverLimit};
 
 /// A trap's back-trace in a failure's message; a deep recursion has thousands of frames.
 const TRACE_BYTES_MAX: usize = 4 << 10;
@@ -19,16 +16,9 @@ const CODE_BYTES_MAX: usize = 128;
 const MESSAGE_BYTES_MAX: usize = 16 << 10;
 
 /// What an attempt that ended by `error` failed with.
-pub(crate) fn from_call(error: &Error, limits: &Limits, timeout: Duration) -> Failure {
-    if let Some(over) = error.downcast_ref::<OverLimit>() {
-        return over.failure();
-    }
-    if error.downcast_ref::<TimedOut>().is_some() {
-        return timed_out(timeout);
-    }
-    if let Some(ResourceTableError::Full) = error.downcast_ref::<ResourceTableError>() {
-        let what = "the step holds too many files, streams and timers at once".to_owned();
-        return OverLimit { setting: "handles", max: HANDLES_MAX as u64, what }.failure();
+pub(crate) fn from_call(error: &Error, held: &Held) -> Failure {
+    if let Some((limit, what)) = limit_of(error) {
+        return held.over(limit, &what);
     }
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
         let message = format!("the step ended itself with exit status {}", exit.0);
@@ -37,18 +27,46 @@ pub(crate) fn from_call(error: &Error, limits: &Limits, timeout: Duration) -> Fa
     if error.is::<PoolConcurrencyLimitError>() || error.is::<OutOfMemory>() {
         return Failure::new(FailureKind::Host, "pool", format!("no room for the step: {error}"));
     }
-    // wasmtime keeps this error's type to itself; a test holds its text.
-    if error.chain().any(|cause| cause.to_string().contains("fuel allocated for hostcalls")) {
-        let what = "the step handed the host more than that in one call".to_owned();
-        let max = limits.hostcall_fuel;
-        return OverLimit { setting: "hostcall-fuel", max, what }.failure();
-    }
     let code = match error.downcast_ref::<Trap>() {
-        Some(Trap::StackOverflow) => "stack-overflow",
         Some(Trap::UnreachableCodeReached) => "unreachable",
         Some(_) | None => "trap",
     };
     Failure::new(FailureKind::Trap, code, bounded(&trace(error), TRACE_BYTES_MAX))
+}
+
+/// The limit that an error is about, and what went over it.
+fn limit_of(error: &Error) -> Option<(Limit, String)> {
+    if let Some(over) = error.downcast_ref::<OverLimit>() {
+        return Some((over.limit, over.what.clone()));
+    }
+    if let Some(ResourceTableError::Full) = error.downcast_ref::<ResourceTableError>() {
+        let what = "the step holds too many files, streams and timers at once";
+        return Some((Limit::Handles, what.to_owned()));
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::StackOverflow) => {
+            return Some((Limit::Stack, bounded(&trace(error), TRACE_BYTES_MAX)));
+        }
+        Some(Trap::OutOfFuel) => {
+            return Some((Limit::Fuel, "the step has used up its instructions".to_owned()));
+        }
+        Some(_) | None => {}
+    }
+    // wasmtime keeps these errors' types to itself; tests hold their texts.
+    let text_of =
+        |part: &str| error.chain().map(ToString::to_string).find(|text| text.contains(part));
+    if text_of("fuel allocated for hostcalls").is_some() {
+        let what = "the step handed the host more than that in one call";
+        return Some((Limit::HostcallFuel, what.to_owned()));
+    }
+    let text = text_of("resource limit exceeded: ")?;
+    let limits = [
+        ("instance count", Limit::Instances),
+        ("memory count", Limit::Memories),
+        ("table count", Limit::Tables),
+    ];
+    let (_, limit) = limits.into_iter().find(|(part, _)| text.contains(part))?;
+    Some((limit, format!("the component needs more {} than that", limit.spec().docs)))
 }
 
 /// The cause first, then the frames: wasmtime puts them the other way round.
@@ -59,13 +77,6 @@ fn trace(error: &Error) -> String {
         Some(_) | None => String::new(),
     };
     format!("{cause}{frames}")
-}
-
-/// The attempt went over its wall clock.
-pub(crate) fn timed_out(timeout: Duration) -> Failure {
-    let timeout = DurationMs(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
-    let message = format!("the attempt was stopped at its timeout of {timeout}");
-    Failure::new(FailureKind::Timeout, "timeout", message)
 }
 
 /// The error that a step returned.

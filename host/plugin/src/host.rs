@@ -4,18 +4,18 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::OnceCell;
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
-use wfhost_workflow::{Contract, Digest, DurationMs, TimestampMs};
+use wfhost_workflow::{Contract, Digest, DurationMs, Limits, OperatorLimits, TimestampMs};
 
 use crate::Error;
-use crate::ability::files;
+use crate::ability::{files, random};
 use crate::bindings::{StepPre, kv, log, progress};
-use crate::compile::{CompileOptions, Compiler, Target};
-use crate::engine;
-use crate::epoch::Epochs;
+use crate::compile::{CompileOptions, Compiler};
 use crate::lanes::{Lanes, LongSteps};
+use crate::limits::Counters;
+use crate::shape::{Shape, Shaped, Shapes};
 use crate::state::AttemptState;
 
 /// Components kept ready; a compiled one takes from 1 to 40 MB.
@@ -35,6 +35,8 @@ pub struct HostOptions {
     pub fixed: Option<Fixed>,
     /// How components are compiled.
     pub compile: CompileOptions,
+    /// What every attempt is held to, whatever its workflow says.
+    pub operator: OperatorLimits,
 }
 
 impl Default for HostOptions {
@@ -46,6 +48,7 @@ impl Default for HostOptions {
             describe_timeout: DurationMs::from_secs(10),
             fixed: None,
             compile: CompileOptions::default(),
+            operator: OperatorLimits::default(),
         }
     }
 }
@@ -66,14 +69,10 @@ pub struct PluginHost {
 }
 
 pub(crate) struct Inner {
-    pub(crate) engine: Engine,
-    pub(crate) epochs: Epochs,
-    /// Stands before the pool, in which one instance too many would be an error.
-    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) shapes: Shapes,
+    pub(crate) counters: Counters,
     pub(crate) lanes: Lanes,
     pub(crate) options: HostOptions,
-    linker: Linker<AttemptState>,
-    target: Target,
     compiler: Compiler,
     plugins: Mutex<Plugins>,
 }
@@ -81,7 +80,7 @@ pub(crate) struct Inner {
 /// The components that this host knows.
 #[derive(Default)]
 struct Plugins {
-    entries: HashMap<Digest, Entry>,
+    entries: HashMap<(Digest, Shape), Entry>,
     /// Rises with each use: tells which entry was used last.
     uses: u64,
 }
@@ -96,6 +95,7 @@ struct Entry {
 /// A component that is ready to run.
 pub struct Plugin {
     digest: Digest,
+    pub(crate) shaped: Arc<Shaped>,
     pub(crate) pre: StepPre<AttemptState>,
     pub(crate) long: LongSteps,
     pub(crate) contracts: OnceCell<Arc<Vec<Contract>>>,
@@ -122,37 +122,38 @@ impl fmt::Debug for PluginHost {
 }
 
 impl PluginHost {
-    /// Reserves the pool, smaller than asked for where the address space is short, and
-    /// starts the epoch thread.
+    /// Reserves the pool of the usual shape, smaller than asked for where the address
+    /// space is short, and starts the epoch thread.
     ///
     /// # Errors
     /// [`Error::Engine`] if not even the smallest pool fits, or [`Error::Thread`].
     pub fn new(options: HostOptions) -> Result<Self, Error> {
-        let pooled = engine::pooled(options.slots)?;
-        if pooled.slots < options.slots {
-            let (asked, got) = (options.slots, pooled.slots);
-            tracing::warn!(asked, got, "fewer slots: the address space is limited (ulimit -v)");
-        }
-        let engine = pooled.engine;
-        let linker = linker(&engine).map_err(|error| Error::Engine(format!("{error:#}")))?;
-        let epochs = Epochs::start(&engine)?;
-        let slots = Arc::new(Semaphore::new(pooled.slots as usize));
-        let lanes = Lanes::default();
-        let target = Target::new(engine.clone(), pooled.codegen);
-        let compiler = Compiler::new(options.compile.clone());
-        let plugins = Mutex::default();
-        let inner =
-            Inner { engine, epochs, slots, lanes, options, linker, target, compiler, plugins };
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = Inner {
+            shapes: Shapes::new(options.slots.max(1))?,
+            counters: Counters::default(),
+            lanes: Lanes::default(),
+            compiler: Compiler::new(options.compile.clone()),
+            plugins: Mutex::default(),
+            options,
+        };
+        let host = Self { inner: Arc::new(inner) };
+        host.inner.shapes.get(host.shape(&Limits::default(), false))?;
+        Ok(host)
     }
 
-    /// The plugin, if it is ready.
+    /// The shape of an attempt that was given `limits`: what its component is loaded for.
     #[must_use]
-    pub fn loaded(&self, digest: &Digest) -> Option<Arc<Plugin>> {
+    pub fn shape(&self, limits: &Limits, strict: bool) -> Shape {
+        Shape::of(&self.inner.options.operator.lower(*limits), strict)
+    }
+
+    /// The plugin, if it is ready for attempts of this shape.
+    #[must_use]
+    pub fn loaded(&self, digest: &Digest, shape: Shape) -> Option<Arc<Plugin>> {
         let mut plugins = self.plugins();
         plugins.uses += 1;
         let uses = plugins.uses;
-        let entry = plugins.entries.get_mut(digest)?;
+        let entry = plugins.entries.get_mut(&(*digest, shape))?;
         entry.used = uses;
         entry.plugin.get().cloned()
     }
@@ -162,34 +163,45 @@ impl PluginHost {
     ///
     /// # Errors
     /// If the content is not what `digest` says, or no component with steps.
-    pub async fn load(&self, bytes: Arc<[u8]>, digest: Digest) -> Result<Arc<Plugin>, Error> {
-        if let Some(plugin) = self.loaded(&digest) {
+    pub async fn load(
+        &self,
+        bytes: Arc<[u8]>,
+        digest: Digest,
+        shape: Shape,
+    ) -> Result<Arc<Plugin>, Error> {
+        if let Some(plugin) = self.loaded(&digest, shape) {
             return Ok(plugin);
         }
-        let cell = self.entry(digest);
-        let plugin = cell.get_or_try_init(|| self.compile(bytes, digest)).await?;
+        let shaped = self.inner.shapes.get(shape)?;
+        let cell = self.entry((digest, shape));
+        let plugin = cell.get_or_try_init(|| self.compile(bytes, digest, shaped)).await?;
         Ok(Arc::clone(plugin))
     }
 
-    async fn compile(&self, bytes: Arc<[u8]>, digest: Digest) -> Result<Arc<Plugin>, Error> {
-        let inner = &self.inner;
-        let component = inner.compiler.component(&inner.target, bytes, digest).await?;
-        let pre = link(&inner.linker, &component)?;
-        Ok(Arc::new(Plugin { digest, pre, long: LongSteps::default(), contracts: OnceCell::new() }))
+    async fn compile(
+        &self,
+        bytes: Arc<[u8]>,
+        digest: Digest,
+        shaped: Arc<Shaped>,
+    ) -> Result<Arc<Plugin>, Error> {
+        let component = self.inner.compiler.component(&shaped.target, bytes, digest).await?;
+        let pre = link(&shaped.linker, &component)?;
+        let long = LongSteps::default();
+        Ok(Arc::new(Plugin { digest, shaped, pre, long, contracts: OnceCell::new() }))
     }
 
-    fn entry(&self, digest: Digest) -> Arc<OnceCell<Arc<Plugin>>> {
+    fn entry(&self, key: (Digest, Shape)) -> Arc<OnceCell<Arc<Plugin>>> {
         let mut plugins = self.plugins();
         plugins.uses += 1;
         let uses = plugins.uses;
         let entries = &mut plugins.entries;
-        if entries.len() >= PLUGINS_MAX && !entries.contains_key(&digest) {
+        if entries.len() >= PLUGINS_MAX && !entries.contains_key(&key) {
             let oldest = entries.iter().min_by_key(|(_, entry)| entry.used);
-            if let Some(oldest) = oldest.map(|(digest, _)| *digest) {
+            if let Some(oldest) = oldest.map(|(key, _)| *key) {
                 entries.remove(&oldest);
             }
         }
-        let entry = entries.entry(digest).or_default();
+        let entry = entries.entry(key).or_default();
         entry.used = uses;
         Arc::clone(&entry.plugin)
     }
@@ -215,11 +227,12 @@ fn link(
 }
 
 /// One shape for all plugins: what an attempt may do is in its store.
-fn linker(engine: &Engine) -> wasmtime::Result<Linker<AttemptState>> {
+pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<AttemptState>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     linker.allow_shadowing(true);
     files::link(&mut linker)?;
+    random::link(&mut linker)?;
     linker.allow_shadowing(false);
     log::add_to_linker::<_, HasSelf<AttemptState>>(&mut linker, |state| state)?;
     progress::add_to_linker::<_, HasSelf<AttemptState>>(&mut linker, |state| state)?;

@@ -22,7 +22,9 @@ mod host;
 mod lanes;
 mod limits;
 mod manifest;
+mod pace;
 mod run;
+mod shape;
 mod state;
 
 pub use ability::{LogLevel, StepSink};
@@ -30,3 +32,4 @@ pub use error::Error;
 pub use host::{Fixed, HostOptions, Plugin, PluginHost};
 pub use manifest::{Manifest, ManifestError};
 pub use run::{Completion, Invocation, StepContext};
+pub use shape::Shape;

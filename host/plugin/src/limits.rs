@@ -3,26 +3,106 @@
 //! Growth beyond a limit ends the attempt with a failure that names the setting: a guest
 //! that was told "no" and goes on without memory would only fail later and elsewhere.
 
-use wasmtime::{Error, ResourceLimiter};
-use wfhost_workflow::{Failure, FailureKind, Limits};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-/// Instances, memories and tables of one store: a component has tens of them, and each
-/// costs the host some bookkeeping.
-const INSTANCES_MAX: usize = 512;
+use wasmtime::{Error, ResourceLimiter};
+use wfhost_workflow::{
+    DurationMs, Failure, FailureKind, Limit, LimitSource, Limits, Name, OperatorLimits,
+};
+
+use crate::Invocation;
 
 /// A guest went over a limit; raised as a trap.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("over the limit `{setting}` of {max}: {what}")]
+#[error("over the limit `{limit}` of {}: {what}", limit.show(*max))]
 pub(crate) struct OverLimit {
-    /// The setting's name in workflow files: the failure's code.
-    pub(crate) setting: &'static str,
+    pub(crate) limit: Limit,
     pub(crate) max: u64,
     pub(crate) what: String,
 }
 
 impl OverLimit {
-    pub(crate) fn failure(&self) -> Failure {
-        Failure::new(FailureKind::Limit, self.setting, self.to_string())
+    pub(crate) fn new(limit: Limit, max: u64, what: impl Into<String>) -> Self {
+        Self { limit, max, what: what.into() }
+    }
+}
+
+/// The limits that hold for one attempt, and who can change them.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    /// The lower of what the workflow and the operator set.
+    pub(crate) limits: Limits,
+    /// Wall clock: the step's own timeout, unless the operator permits less.
+    pub(crate) wall: Duration,
+    given: Limits,
+    operator: OperatorLimits,
+    plugin: Option<Name>,
+}
+
+impl Held {
+    pub(crate) fn new(
+        given: Limits,
+        timeout: Duration,
+        operator: OperatorLimits,
+        plugin: Option<Name>,
+    ) -> Self {
+        let limits = operator.lower(given);
+        let wall = timeout.min(Duration::from_millis(limits[Limit::Timeout]));
+        Self { limits, wall, given, operator, plugin }
+    }
+
+    /// What holds for this invocation.
+    pub(crate) fn of(invocation: &Invocation, operator: OperatorLimits) -> Self {
+        let Invocation { limits, timeout, alias, .. } = invocation;
+        Self::new(*limits, *timeout, operator, alias.clone())
+    }
+
+    pub(crate) fn get(&self, limit: Limit) -> u64 {
+        self.limits[limit]
+    }
+
+    /// The failure of an attempt that went over this limit.
+    pub(crate) fn over(&self, limit: Limit, what: &str) -> Failure {
+        let remedy = self.source(limit).remedy(limit, self.plugin.as_deref());
+        Failure::over_limit(limit, self.get(limit), what, &remedy)
+    }
+
+    /// The attempt went over its wall clock.
+    pub(crate) fn timed_out(&self) -> Failure {
+        let wall = DurationMs(u64::try_from(self.wall.as_millis()).unwrap_or(u64::MAX));
+        let mut message = format!("the attempt was stopped at its timeout of {wall}");
+        if wall.0 == self.get(Limit::Timeout) {
+            let remedy = self.source(Limit::Timeout).remedy(Limit::Timeout, self.plugin.as_deref());
+            message = format!("{message}; {remedy}");
+        }
+        Failure::new(FailureKind::Timeout, Limit::Timeout.name(), message)
+    }
+
+    fn source(&self, limit: Limit) -> LimitSource {
+        self.operator.source(limit, self.given[limit])
+    }
+}
+
+/// How often each limit has ended an attempt.
+#[derive(Debug, Default)]
+pub(crate) struct Counters([AtomicU64; Limit::COUNT]);
+
+impl Counters {
+    pub(crate) fn count(&self, failure: &Failure) {
+        let is_limit = matches!(failure.kind, FailureKind::Limit | FailureKind::Timeout);
+        if is_limit && let Ok(limit) = failure.code.parse::<Limit>() {
+            self.hit(limit);
+        }
+    }
+
+    pub(crate) fn hit(&self, limit: Limit) {
+        self.0[limit as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn read(&self) -> Vec<(Limit, u64)> {
+        let read = |limit: Limit| (limit, self.0[limit as usize].load(Ordering::Relaxed));
+        Limit::ALL.into_iter().map(read).collect()
     }
 }
 
@@ -30,19 +110,33 @@ impl OverLimit {
 pub(crate) struct Meter {
     memory: Sum,
     tables: Sum,
+    counts: Counts,
+}
+
+/// What a store may have of each.
+struct Counts {
+    instances: usize,
+    memories: usize,
+    tables: usize,
 }
 
 impl Meter {
     pub(crate) fn new(limits: &Limits) -> Self {
+        let count = |limit| usize::try_from(limits[limit]).unwrap_or(usize::MAX);
         Self {
-            memory: Sum::new("memory-bytes", limits.memory_bytes),
-            tables: Sum::new("table-elements", limits.table_elements),
+            memory: Sum::new(Limit::Memory, limits),
+            tables: Sum::new(Limit::TableElements, limits),
+            counts: Counts {
+                instances: count(Limit::Instances),
+                memories: count(Limit::Memories),
+                tables: count(Limit::Tables),
+            },
         }
     }
 }
 
 struct Sum {
-    setting: &'static str,
+    limit: Limit,
     max: u64,
     used: u64,
     /// What the last growth added, to be taken back where it then fails.
@@ -50,16 +144,16 @@ struct Sum {
 }
 
 impl Sum {
-    fn new(setting: &'static str, max: u64) -> Self {
-        Self { setting, max, used: 0, added: 0 }
+    fn new(limit: Limit, limits: &Limits) -> Self {
+        Self { limit, max: limits[limit], used: 0, added: 0 }
     }
 
     fn grow(&mut self, current: usize, desired: usize) -> Result<bool, Error> {
         let added = desired.saturating_sub(current) as u64;
         let total = self.used.saturating_add(added);
         if total > self.max {
-            let what = format!("the step asked for {total} in all");
-            return Err(OverLimit { setting: self.setting, max: self.max, what }.into());
+            let what = format!("the step asked for {} in all", self.limit.show(total));
+            return Err(OverLimit::new(self.limit, self.max, what).into());
         }
         (self.used, self.added) = (total, added);
         Ok(true)
@@ -101,15 +195,15 @@ impl ResourceLimiter for Meter {
     }
 
     fn instances(&self) -> usize {
-        INSTANCES_MAX
+        self.counts.instances
     }
 
     fn tables(&self) -> usize {
-        INSTANCES_MAX
+        self.counts.tables
     }
 
     fn memories(&self) -> usize {
-        INSTANCES_MAX
+        self.counts.memories
     }
 }
 
@@ -119,7 +213,7 @@ mod tests {
 
     #[test]
     fn growth_is_summed_and_a_failed_growth_is_taken_back() {
-        let mut sum = Sum::new("memory-bytes", 100);
+        let mut sum = Sum::new(Limit::Memory, &Limits::default().with(Limit::Memory, 100));
         assert!(sum.grow(0, 60).unwrap());
         assert!(sum.grow(0, 40).unwrap(), "a second memory up to the limit");
         sum.take_back();
@@ -127,6 +221,18 @@ mod tests {
         assert!(sum.grow(60, 90).unwrap(), "the second memory failed to grow");
         let error = sum.grow(90, 101).unwrap_err();
         let over = error.downcast_ref::<OverLimit>().unwrap();
-        assert_eq!((over.setting, over.max), ("memory-bytes", 100));
+        assert_eq!((over.limit, over.max), (Limit::Memory, 100));
+    }
+
+    #[test]
+    fn a_timeout_names_the_limit_only_if_that_is_what_ended_the_attempt() {
+        let held = |timeout_ms, most| {
+            let mut operator = OperatorLimits::default();
+            operator.config.set(Limit::Timeout, most);
+            let wall = Duration::from_millis(timeout_ms);
+            Held::new(Limits::default(), wall, operator, None).timed_out().message
+        };
+        assert_eq!(held(20, 1000), "the attempt was stopped at its timeout of 20ms");
+        assert!(held(2000, 1000).contains("1s; the operator has set it: `limits.timeout`"));
     }
 }

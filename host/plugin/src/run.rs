@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
-use wasmtime::{Store, UpdateDeadline};
+use wasmtime::Store;
 use wfhost_workflow::run::KvWrite;
-use wfhost_workflow::{Attempt, DirGrant, Failure, FailureKind, Json, Limits, Name, RunId};
+use wfhost_workflow::{Attempt, DirGrant, Failure, FailureKind, Json, Limit, Limits, Name, RunId};
 
 use crate::ability::StepSink;
 use crate::ability::grant_dirs::GrantDirs;
 use crate::ability::kv::Kv;
 use crate::bindings::{Step, StepPre, steps};
-use crate::limits::OverLimit;
-use crate::state::{AttemptState, TimedOut};
+use crate::limits::Held;
+use crate::pace::{self, Exceeded, Pace};
+use crate::state::AttemptState;
 use crate::{Plugin, PluginHost, clock, failure};
 
 /// How long after its timeout an attempt is given up that does not end by itself: its
@@ -51,7 +52,9 @@ pub struct Invocation {
     pub input: Json,
     /// The directories it sees.
     pub dirs: Vec<DirGrant>,
-    /// What it may use.
+    /// The plugin's name in the workflow, for messages.
+    pub alias: Option<Name>,
+    /// What it may use; the operator's limits are applied to it.
     pub limits: Limits,
     /// Wall clock, from when it has a slot.
     pub timeout: Duration,
@@ -81,89 +84,96 @@ impl PluginHost {
         plugin: &Arc<Plugin>,
         invocation: Invocation,
     ) -> Result<Completion, Failure> {
-        check_input(&invocation)?;
-        let slot = self.slot().await?;
-        let (step, wall) = (invocation.function.clone(), invocation.timeout);
-        let attempt = Box::pin(self.clone().attempt(Arc::clone(plugin), invocation, slot));
-        let ended = timeout(wall + GRACE, self.inner.lanes.run(&plugin.long, &step, attempt)).await;
-        ended.unwrap_or_else(|_elapsed| Err(failure::timed_out(wall)))
+        let ended = self.run_held(plugin, invocation).await;
+        if let Err(failure) = &ended {
+            self.inner.counters.count(failure);
+        }
+        ended
+    }
+
+    async fn run_held(
+        &self,
+        plugin: &Arc<Plugin>,
+        invocation: Invocation,
+    ) -> Result<Completion, Failure> {
+        let held = Arc::new(Held::of(&invocation, self.inner.options.operator));
+        check_input(&invocation.input, &held)?;
+        let slot = plugin.shaped.slot().await?;
+        let step = invocation.function.clone();
+        let work = Work { plugin: Arc::clone(plugin), invocation, held: Arc::clone(&held) };
+        let attempt = Box::pin(self.clone().attempt(work, slot));
+        let lane = self.inner.lanes.run(&plugin.long, &step, attempt);
+        let ended = timeout(held.wall + GRACE, lane).await;
+        ended.unwrap_or_else(|_elapsed| Err(held.timed_out()))
     }
 
     /// The whole attempt, on whichever threads poll it.
-    async fn attempt(
-        self,
-        plugin: Arc<Plugin>,
-        invocation: Invocation,
-        _slot: OwnedSemaphorePermit,
-    ) -> Result<Completion, Failure> {
-        let _ticking = self.inner.epochs.enter();
-        let Invocation { function, context, input, dirs, limits, timeout: wall, kv, sink } =
-            invocation;
-        let mut state = AttemptState::new(&limits, sink, Kv::new(kv, &limits));
+    async fn attempt(self, work: Work, _slot: OwnedSemaphorePermit) -> Result<Completion, Failure> {
+        let Work { plugin, invocation, held } = work;
+        let Invocation { function, context, input, dirs, kv, sink, .. } = invocation;
+        let mut state = AttemptState::new(&held.limits, sink, Kv::new(kv, &held.limits));
         state.fixed.clone_from(&self.inner.options.fixed);
-        let mut store = self.store(state, &limits, wall);
-
-        let context = guest_context(context, wall);
+        let mut store = plugin.shaped.store(state, &held)?;
+        let context = guest_context(context, held.wall);
         let attempt = async {
             if !dirs.is_empty() {
                 store.data_mut().dirs = open_dirs(dirs).await?;
             }
-            let step = instantiate(&plugin.pre, &mut store, &limits, wall).await?;
+            let step = instantiate(&plugin.pre, &mut store, &held).await?;
             step.wfhost_step_steps()
                 .call_run(&mut store, &function, &context, input.as_str())
                 .await
-                .map_err(|error| failure::from_call(&error, &limits, wall))
+                .map_err(|error| failure::from_call(&error, &held))
         };
-        let ended = match timeout(wall, attempt).await {
-            Ok(ended) => ended,
-            Err(_elapsed) => Err(failure::timed_out(wall)),
-        };
+        let ended = self.kept(&held, attempt).await;
         let state = store.into_data();
+        if let Some(limit) = state.kv.refused() {
+            self.inner.counters.hit(limit);
+        }
         let output = ended
             .and_then(|answer| answer.map_err(failure::from_step))
-            .and_then(|text| check_output(&text, &limits))
+            .and_then(|text| check_output(&text, &held))
             .map_err(|failure| blame_denial(failure, state.dirs.denial()))?;
         Ok(Completion { output, kv: state.kv.into_writes() })
     }
 
-    /// Waits for a free place.
-    pub(crate) async fn slot(&self) -> Result<OwnedSemaphorePermit, Failure> {
-        Arc::clone(&self.inner.slots).acquire_owned().await.map_err(|_closed| {
-            Failure::new(FailureKind::Host, "closed", "the plugin host is closed")
-        })
+    /// Holds an attempt to its wall clock and its computing time.
+    pub(crate) async fn kept<T>(
+        &self,
+        held: &Held,
+        attempt: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let _ticking = self.inner.shapes.epochs().enter();
+        let cpu = Duration::from_millis(held.get(Limit::CpuTime));
+        let pace = Pace { deadline: clock::now().checked_add(held.wall), cpu };
+        match timeout(held.wall, pace::kept(pace, attempt)).await {
+            Ok(Ok(ended)) => ended,
+            Ok(Err(Exceeded::Cpu)) => Err(held.over(Limit::CpuTime, "the step computes on and on")),
+            Ok(Err(Exceeded::Wall)) | Err(_) => Err(held.timed_out()),
+        }
     }
 
-    /// A store whose guest yields at each tick and is held to `limits`.
-    pub(crate) fn store(
-        &self,
-        mut state: AttemptState,
-        limits: &Limits,
-        wall: Duration,
-    ) -> Store<AttemptState> {
-        state.deadline = clock::now().checked_add(wall);
-        let mut store = Store::new(&self.inner.engine, state);
-        store.limiter(|state| &mut state.meter);
-        store.set_hostcall_fuel(usize::try_from(limits.hostcall_fuel).unwrap_or(usize::MAX));
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|store| {
-            // The timer that stops the attempt needs a free async thread; this does not.
-            if store.data().deadline.is_some_and(|deadline| clock::now() >= deadline) {
-                return Err(TimedOut.into());
-            }
-            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
-        });
-        store
+    /// How often each limit has ended an attempt, or refused a guest's write.
+    #[must_use]
+    pub fn limit_counters(&self) -> Vec<(Limit, u64)> {
+        self.inner.counters.read()
     }
+}
+
+/// An attempt that has a slot.
+struct Work {
+    plugin: Arc<Plugin>,
+    invocation: Invocation,
+    held: Arc<Held>,
 }
 
 pub(crate) async fn instantiate(
     pre: &StepPre<AttemptState>,
     store: &mut Store<AttemptState>,
-    limits: &Limits,
-    wall: Duration,
+    held: &Held,
 ) -> Result<Step, Failure> {
     let step = pre.instantiate_async(store).await;
-    step.map_err(|error| failure::from_call(&error, limits, wall))
+    step.map_err(|error| failure::from_call(&error, held))
 }
 
 async fn open_dirs(dirs: Vec<DirGrant>) -> Result<GrantDirs, Failure> {
@@ -186,20 +196,18 @@ pub(crate) fn guest_context(context: StepContext, wall: Duration) -> steps::Cont
     }
 }
 
-fn check_input(invocation: &Invocation) -> Result<(), Failure> {
-    let (len, max) = (invocation.input.len_bytes() as u64, invocation.limits.input_bytes);
-    if len > max {
-        let what = format!("the step's input has {len} bytes");
-        return Err(OverLimit { setting: "input-bytes", max, what }.failure());
+fn check_input(input: &Json, held: &Held) -> Result<(), Failure> {
+    let len = input.len_bytes() as u64;
+    if len > held.get(Limit::Input) {
+        return Err(held.over(Limit::Input, &format!("the step's input has {len} bytes")));
     }
     Ok(())
 }
 
-fn check_output(text: &str, limits: &Limits) -> Result<Json, Failure> {
-    let (len, max) = (text.len() as u64, limits.output_bytes);
-    if len > max {
-        let what = format!("the step's output has {len} bytes");
-        return Err(OverLimit { setting: "output-bytes", max, what }.failure());
+fn check_output(text: &str, held: &Held) -> Result<Json, Failure> {
+    let len = text.len() as u64;
+    if len > held.get(Limit::Output) {
+        return Err(held.over(Limit::Output, &format!("the step's output has {len} bytes")));
     }
     Json::parse(text).map_err(|error| {
         let message = format!("the step's output is not JSON: {error}");

@@ -1,28 +1,19 @@
 //! What a store holds for one attempt; nothing outlives it but the completion.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::WasiCtx;
 
-use wfhost_workflow::Limits;
+use wfhost_workflow::{Limit, Limits};
 
 use crate::ability::StepSink;
 use crate::ability::grant_dirs::GrantDirs;
 use crate::ability::kv::Kv;
 use crate::ability::log::LogPipe;
+use crate::ability::random::RandomBudget;
 use crate::host::Fixed;
 use crate::limits::Meter;
-
-/// Files, streams, timers and the like that a guest may hold at once: each file is a
-/// descriptor of this process, of which it may have as few as 1024.
-pub(crate) const HANDLES_MAX: usize = 256;
-
-/// Raised in a guest that computes past its deadline.
-#[derive(Debug, thiserror::Error)]
-#[error("the attempt's timeout has passed")]
-pub(crate) struct TimedOut;
 
 /// The store's data.
 pub(crate) struct AttemptState {
@@ -35,26 +26,26 @@ pub(crate) struct AttemptState {
     pub(crate) dirs: GrantDirs,
     pub(crate) log: Arc<LogPipe>,
     pub(crate) kv: Kv,
-    pub(crate) deadline: Option<Instant>,
+    pub(crate) random: RandomBudget,
 }
 
 impl AttemptState {
     pub(crate) fn new(limits: &Limits, sink: Arc<dyn StepSink>, kv: Kv) -> Self {
         Self {
             meter: Meter::new(limits),
-            table: table(),
+            table: table(limits),
             wasi: None,
             fixed: None,
             dirs: GrantDirs::none(),
-            log: Arc::new(LogPipe::new(sink, limits.log_bytes)),
+            log: Arc::new(LogPipe::new(sink, limits)),
             kv,
-            deadline: None,
+            random: RandomBudget::new(limits),
         }
     }
 }
 
-fn table() -> ResourceTable {
+fn table(limits: &Limits) -> ResourceTable {
     let mut table = ResourceTable::new();
-    table.set_max_capacity(HANDLES_MAX);
+    table.set_max_capacity(usize::try_from(limits[Limit::Handles]).unwrap_or(usize::MAX));
     table
 }

@@ -125,6 +125,9 @@ pub struct Dispatch {
     pub workflow: Name,
     /// The step's name in the workflow.
     pub step: Name,
+    /// The plugin's name in the workflow.
+    #[serde(default)]
+    pub plugin: Option<Name>,
     /// The component by content.
     pub component: Digest,
     /// The function to call.

@@ -123,6 +123,7 @@ fn dispatch() -> impl Strategy<Value = Dispatch> {
                 attempt,
                 workflow: workflow.into(),
                 step: step.into(),
+                plugin: Some("p".into()),
                 component,
                 function,
                 input,

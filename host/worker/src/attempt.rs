@@ -9,7 +9,7 @@ use std::task::Poll;
 
 use wfhost_plugin::Completion;
 use wfhost_transport::message::{CANCELLED, Dispatch, Outcome, Payload};
-use wfhost_workflow::{AttemptId, Failure, FailureKind, Json};
+use wfhost_workflow::{AttemptId, Failure, FailureKind, Json, Limit, LimitSource};
 
 use crate::content::Contents;
 use crate::executor::{Executor, Job};
@@ -83,10 +83,11 @@ async fn input(dispatch: &Dispatch, contents: &Contents) -> Result<Json, Failure
         Payload::Inline(input) => return Ok(input.clone()),
         Payload::Reference { digest, len } => (*digest, *len),
     };
-    let bytes_max = dispatch.limits.input_bytes;
+    let bytes_max = dispatch.limits[Limit::Input];
     if len > bytes_max {
-        let message = format!("the input has {len} bytes, and at most {bytes_max} are permitted");
-        return Err(Failure::new(FailureKind::Limit, "input-bytes", message));
+        let what = format!("the step's input has {len} bytes");
+        let remedy = LimitSource::Workflow.remedy(Limit::Input, None);
+        return Err(Failure::over_limit(Limit::Input, bytes_max, &what, &remedy));
     }
     let bytes = contents.get(digest, bytes_max).await?;
     let text = std::str::from_utf8(&bytes).map_err(|error| bad_input(&error))?;

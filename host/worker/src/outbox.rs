@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use wfhost_transport::message::{FromWorker, Outcome};
 use wfhost_transport::{SendError, WorkerLink};
-use wfhost_workflow::{Failure, FailureKind};
+use wfhost_workflow::{Failure, FailureKind, Limit};
 
 /// What waits is bounded by the worker's slots (an `Ended` gives its slot back only when it is
 /// taken by the link) and by the chunks that may be asked for.
@@ -67,7 +67,7 @@ fn instead_of(message: FromWorker, error: &SendError) -> Option<FromWorker> {
     match message {
         FromWorker::Ended { attempt, outcome: Outcome::Succeeded { .. } } => {
             let message = format!("the step's result cannot be sent: {text}");
-            let failure = Failure::new(FailureKind::Limit, "output-bytes", message);
+            let failure = Failure::new(FailureKind::Limit, Limit::Output.name(), message);
             Some(FromWorker::Ended { attempt, outcome: Outcome::Failed(failure) })
         }
         FromWorker::Ended { attempt, outcome: Outcome::Failed(failure) }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use wfhost_plugin::{Completion, Error, Invocation, Plugin, PluginHost, StepContext, StepSink};
+use wfhost_plugin::{
+    Completion, Error, Invocation, Plugin, PluginHost, Shape, StepContext, StepSink,
+};
 use wfhost_transport::message::LogLevel;
 use wfhost_workflow::{Digest, Failure, FailureKind};
 
@@ -16,10 +18,11 @@ use crate::sink::AttemptSink;
 pub struct PluginExecutor {
     host: PluginHost,
     /// One gate a component that is being got: the others wait, then find it loaded.
-    gates: Arc<Mutex<HashMap<Digest, Gate>>>,
+    gates: Arc<Mutex<Gates>>,
 }
 
 type Gate = Arc<tokio::sync::Mutex<()>>;
+type Gates = HashMap<(Digest, Shape), Gate>;
 
 impl PluginExecutor {
     /// Runs attempts in this host.
@@ -30,24 +33,28 @@ impl PluginExecutor {
 
     async fn plugin(&self, job: &Job) -> Result<Arc<Plugin>, Failure> {
         let digest = job.dispatch.component;
-        if let Some(plugin) = self.host.loaded(&digest) {
+        let shape = self.host.shape(&job.dispatch.limits, false);
+        if let Some(plugin) = self.host.loaded(&digest, shape) {
             return Ok(plugin);
         }
-        let gate = Arc::clone(self.gates().entry(digest).or_default());
+        let gate = Arc::clone(self.gates().entry((digest, shape)).or_default());
         let _inside = gate.lock().await;
-        if let Some(plugin) = self.host.loaded(&digest) {
+        if let Some(plugin) = self.host.loaded(&digest, shape) {
             return Ok(plugin);
         }
         let loaded = match job.component().await {
-            Ok(bytes) => self.host.load(bytes, digest).await.map_err(|error| failure(&error)),
+            Ok(bytes) => {
+                let loaded = self.host.load(bytes, digest, shape).await;
+                loaded.map_err(|error| failure(&error))
+            }
             Err(failure) => Err(failure),
         };
         // Who waits at the gate holds it; who comes now finds the component loaded, or tries anew.
-        self.gates().remove(&digest);
+        self.gates().remove(&(digest, shape));
         loaded
     }
 
-    fn gates(&self) -> MutexGuard<'_, HashMap<Digest, Gate>> {
+    fn gates(&self) -> MutexGuard<'_, Gates> {
         self.gates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -86,6 +93,7 @@ fn invocation(job: Job) -> Invocation {
         },
         input,
         dirs: dispatch.dirs,
+        alias: dispatch.plugin,
         limits: dispatch.limits,
         timeout: Duration::from_millis(dispatch.timeout_ms),
         kv: Arc::new(kv),

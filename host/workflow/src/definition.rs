@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 
 pub(crate) use problem::did_you_mean;
 pub use problem::{Problem, Problems, render};
-pub(crate) use read::Reader;
+pub(crate) use read::{Reader, parse_bytes, parse_duration};
 pub(crate) use yaml::{Node, NodeValue, Span};
 
 use crate::expression::Template;

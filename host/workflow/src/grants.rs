@@ -1,8 +1,8 @@
-//! Permissions and limits: what a plugin asks for, is given, and may use.
+//! Permissions: what a plugin asks for, is given, and may use.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Name};
+use crate::{Digest, Limits, Name};
 
 /// Whether a directory may be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -60,43 +60,6 @@ pub struct DirGrant {
     pub guest_path: String,
     /// What the guest may do there.
     pub mode: DirMode,
-}
-
-/// What one attempt may use at most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
-    /// All linear memories of the instance together.
-    pub memory_bytes: u64,
-    /// The output's JSON text.
-    pub output_bytes: u64,
-    /// The input's JSON text.
-    pub input_bytes: u64,
-    /// All log lines of the attempt, with standard output and error.
-    pub log_bytes: u64,
-    /// All elements of all tables together.
-    pub table_elements: u64,
-    /// Work done by the host for the guest, in wasmtime's units of host-call fuel.
-    pub hostcall_fuel: u64,
-    /// One value of the run's key-value store.
-    pub kv_value_bytes: u64,
-    /// All keys and values of the run's key-value store.
-    pub kv_total_bytes: u64,
-}
-
-impl Default for Limits {
-    /// Room for a Python or JavaScript guest at ordinary work.
-    fn default() -> Self {
-        Self {
-            memory_bytes: 512 << 20,
-            output_bytes: 16 << 20,
-            input_bytes: 64 << 20,
-            log_bytes: 1 << 20,
-            table_elements: 400_000,
-            hostcall_fuel: 128 << 20,
-            kv_value_bytes: 64 << 10,
-            kv_total_bytes: 1 << 20,
-        }
-    }
 }
 
 /// A plugin as a run holds it from its start to its end.

@@ -10,6 +10,7 @@ mod failure;
 mod grants;
 mod ids;
 mod json;
+mod limits;
 pub mod parameters;
 pub mod placement;
 pub mod run;
@@ -20,11 +21,15 @@ mod time;
 pub use contract::Contract;
 pub use definition::Definition;
 pub use failure::{Failure, FailureKind, UnknownFailureKind};
-pub use grants::{AllowedDir, DirAsk, DirGrant, DirMode, Limits, PinnedPlugin};
+pub use grants::{AllowedDir, DirAsk, DirGrant, DirMode, PinnedPlugin};
 pub use ids::{
     Attempt, AttemptId, Digest, InvalidId, Name, Revision, RunId, StepId, TaskId, WorkerId,
 };
 pub use json::Json;
+pub use limits::{
+    Limit, LimitError, LimitSettings, LimitSource, LimitSpec, LimitUnit, Limits, OperatorLimits,
+    UnknownLimit,
+};
 pub use schema::{Schema, SchemaError};
 pub use time::{DurationMs, MonotonicMs, TimestampMs};
 

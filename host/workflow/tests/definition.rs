@@ -1,7 +1,7 @@
 //! Workflow files: what is accepted and what it becomes, what is refused and where.
 
 use wfhost_workflow::definition::{Definition, StepKind};
-use wfhost_workflow::{DirMode, DurationMs, FailureKind, StepId};
+use wfhost_workflow::{DirMode, DurationMs, FailureKind, Limit, Limits, StepId};
 
 /// The example of the design document, word for word but for what comes later.
 const BRIEF: &str = r#"workflow: brief
@@ -162,12 +162,17 @@ fn defaults_hold_where_nothing_is_written() {
 #[test]
 fn limits_and_durations_are_read_in_their_units() {
     let definition = parse(
-        "workflow: w\nversion: 1.10\nplugins: {p: {path: x, limits: {memory: 256MiB, output: 1024, log: 64 KiB, kv_total: 2MB}}}
+        "workflow: w\nversion: 1.10\nplugins: {p: {path: x, limits: {memory: 256MiB, output: 1024, log: 64 KiB, kv_total: 2MB, cpu_time: 1m30s, handles: 9}}}
 steps:\n  - {id: a, call: p/f, timeout: 1h30m5s250ms, retry: {backoff: {first: 1m}}}",
     );
-    let limits = definition.plugins[0].limits;
-    assert_eq!((limits.memory_bytes, limits.output_bytes), (256 << 20, 1024));
-    assert_eq!((limits.log_bytes, limits.kv_total_bytes), (64 << 10, 2_000_000));
+    let wanted = Limits::default()
+        .with(Limit::Memory, 256 << 20)
+        .with(Limit::Output, 1024)
+        .with(Limit::Log, 64 << 10)
+        .with(Limit::KvTotal, 2_000_000)
+        .with(Limit::CpuTime, 90_000)
+        .with(Limit::Handles, 9);
+    assert_eq!(definition.plugins[0].limits, wanted);
     assert_eq!(definition.version, "1.10", "as it is written");
     let step = &definition.steps[0];
     assert_eq!(step.timeout, DurationMs(5_405_250));

@@ -389,9 +389,9 @@ fn plugins_must_make_sense() {
             "1:105 `/a/../b` is no path in the sandbox: an absolute path without `.` and `..`, such as `/in`",
             "1:140 `mode` must be `ro` or `rw`",
             "1:178 `/x` is given twice",
-            "1:202 `memory` must be a size: such as `64KiB`, `256MiB` or a number of bytes",
-            "1:216 `output` must be from 1 byte to 64GiB",
-            "1:224 `log` must be from 1 byte to 64GiB",
+            "1:202 `memory` must be a size, such as `64KiB`, `256MiB` or a number of bytes",
+            "1:216 `output` must be from 1B to 64GiB",
+            "1:224 `log` must be from 1B to 1GiB",
         ],
     );
     check(

@@ -1,11 +1,12 @@
 //! What a run is made from, in its stored form.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use wfhost_workflow::run::RunStarted;
-use wfhost_workflow::{Digest, DirGrant, DirMode, Limits, PinnedPlugin, RunId};
+use wfhost_workflow::{Digest, DirGrant, DirMode, Limit, Limits, PinnedPlugin, RunId};
 
 use super::Unreadable;
 use super::value::{self, Fetch, Large, StoredJson};
@@ -29,7 +30,7 @@ struct StoredPlugin<'a> {
     #[serde(with = "value::digest")]
     digest: Digest,
     dirs: Vec<StoredDir<'a>>,
-    limits: StoredLimits,
+    limits: StoredLimits<'a>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -46,17 +47,10 @@ enum StoredMode {
     Rw,
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
-struct StoredLimits {
-    memory_bytes: u64,
-    output_bytes: u64,
-    input_bytes: u64,
-    log_bytes: u64,
-    table_elements: u64,
-    hostcall_fuel: u64,
-    kv_value_bytes: u64,
-    kv_total_bytes: u64,
-}
+/// By name, so that a limit can be added: what is missing is the default of today.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+struct StoredLimits<'a>(BTreeMap<Cow<'a, str>, u64>);
 
 impl<'a> StoredStarted<'a> {
     pub(super) fn to_stored(started: &'a RunStarted, large: &mut Large<'a>) -> Self {
@@ -79,7 +73,11 @@ impl<'a> StoredStarted<'a> {
             version: self.version.into_owned(),
             definition: self.definition,
             input: self.input.into_json(fetch)?,
-            plugins: self.plugins.into_iter().map(StoredPlugin::into_plugin).collect(),
+            plugins: self
+                .plugins
+                .into_iter()
+                .map(StoredPlugin::into_plugin)
+                .collect::<Result<_, _>>()?,
             seed: self.seed,
         })
     }
@@ -104,13 +102,13 @@ impl<'a> StoredPlugin<'a> {
         }
     }
 
-    fn into_plugin(self) -> PinnedPlugin {
-        PinnedPlugin {
+    fn into_plugin(self) -> Result<PinnedPlugin, Unreadable> {
+        Ok(PinnedPlugin {
             alias: Arc::from(self.alias),
             digest: self.digest,
             dirs: self.dirs.into_iter().map(StoredDir::into_dir).collect(),
-            limits: self.limits.into_limits(),
-        }
+            limits: self.limits.into_limits()?,
+        })
     }
 }
 
@@ -139,50 +137,54 @@ impl<'a> StoredDir<'a> {
     }
 }
 
-impl StoredLimits {
+impl StoredLimits<'_> {
     fn to_stored(limits: &Limits) -> Self {
-        let Limits {
-            memory_bytes,
-            output_bytes,
-            input_bytes,
-            log_bytes,
-            table_elements,
-            hostcall_fuel,
-            kv_value_bytes,
-            kv_total_bytes,
-        } = *limits;
-        Self {
-            memory_bytes,
-            output_bytes,
-            input_bytes,
-            log_bytes,
-            table_elements,
-            hostcall_fuel,
-            kv_value_bytes,
-            kv_total_bytes,
-        }
+        Self(limits.iter().map(|(limit, value)| (Cow::Borrowed(limit.name()), value)).collect())
     }
 
-    fn into_limits(self) -> Limits {
-        let Self {
-            memory_bytes,
-            output_bytes,
-            input_bytes,
-            log_bytes,
-            table_elements,
-            hostcall_fuel,
-            kv_value_bytes,
-            kv_total_bytes,
-        } = self;
-        Limits {
-            memory_bytes,
-            output_bytes,
-            input_bytes,
-            log_bytes,
-            table_elements,
-            hostcall_fuel,
-            kv_value_bytes,
-            kv_total_bytes,
+    fn into_limits(self) -> Result<Limits, Unreadable> {
+        let mut limits = Limits::default();
+        for (name, value) in self.0 {
+            // A limit that this program does not know cannot be held to.
+            limits[limit_named(&name)
+                .ok_or_else(|| Unreadable::Form(format!("no limit `{name}`")))?] = value;
         }
+        Ok(limits)
+    }
+}
+
+/// The names of today, and those of the first records.
+fn limit_named(name: &str) -> Option<Limit> {
+    match name {
+        "memory_bytes" => Some(Limit::Memory),
+        "output_bytes" => Some(Limit::Output),
+        "input_bytes" => Some(Limit::Input),
+        "log_bytes" => Some(Limit::Log),
+        "kv_value_bytes" => Some(Limit::KvValue),
+        "kv_total_bytes" => Some(Limit::KvTotal),
+        name => name.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(limits: &[(&str, u64)]) -> Result<Limits, Unreadable> {
+        StoredLimits(limits.iter().map(|(name, value)| (Cow::Borrowed(*name), *value)).collect())
+            .into_limits()
+    }
+
+    #[test]
+    fn limits_of_the_first_records_are_read() {
+        let old = [("memory_bytes", 1), ("kv_total_bytes", 2), ("table_elements", 3)];
+        let limits = read(&old).unwrap();
+        let wanted = Limits::default()
+            .with(Limit::Memory, 1)
+            .with(Limit::KvTotal, 2)
+            .with(Limit::TableElements, 3);
+        assert_eq!(limits, wanted);
+        assert_eq!(StoredLimits::to_stored(&limits).into_limits().unwrap(), wanted);
+        assert!(matches!(read(&[("patience", 1)]), Err(Unreadable::Form(_))));
     }
 }

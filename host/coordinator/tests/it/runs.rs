@@ -3,7 +3,7 @@
 use wfhost_transport::client::{Answer, Request};
 use wfhost_transport::message::{FromWorker, Outcome, Payload, ToWorker};
 use wfhost_workflow::run::{KvWrite, RunStatus};
-use wfhost_workflow::{Digest, Failure, FailureKind};
+use wfhost_workflow::{Digest, Failure, FailureKind, Limit};
 
 use crate::setting::Setting;
 
@@ -200,7 +200,7 @@ fn what_no_message_can_carry_fails_the_attempt_and_no_worker_is_lost_for_it() {
     let setting = Setting::new();
     let mut worker = setting.worker(1);
     let mut start = setting.start_of(1, TWO, "{\"x\":5}");
-    start.plugins[0].limits.kv_total_bytes = 64 << 20;
+    start.plugins[0].limits[Limit::KvTotal] = 64 << 20;
     let run = start.run;
     assert_eq!(setting.ask(Request::Start(Box::new(start))), Answer::Done);
     let first = worker.dispatch();

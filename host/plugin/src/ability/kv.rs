@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use wfhost_workflow::Limits;
 use wfhost_workflow::run::KvWrite;
+use wfhost_workflow::{Limit, Limits};
 
 use crate::bindings::kv;
 use crate::state::AttemptState;
@@ -23,6 +23,7 @@ pub(crate) struct Kv {
     total: Option<u64>,
     value_bytes_max: u64,
     total_bytes_max: u64,
+    refused: Option<Limit>,
 }
 
 impl Kv {
@@ -31,9 +32,15 @@ impl Kv {
             base,
             writes: BTreeMap::new(),
             total: None,
-            value_bytes_max: limits.kv_value_bytes,
-            total_bytes_max: limits.kv_total_bytes,
+            value_bytes_max: limits[Limit::KvValue],
+            total_bytes_max: limits[Limit::KvTotal],
+            refused: None,
         }
+    }
+
+    /// The limit that the last refused write was over.
+    pub(crate) const fn refused(&self) -> Option<Limit> {
+        self.refused
     }
 
     pub(crate) fn into_writes(self) -> Vec<KvWrite> {
@@ -54,7 +61,8 @@ impl Kv {
         let len = value.as_ref().map_or(0, Vec::len) as u64;
         if len > self.value_bytes_max {
             let max = self.value_bytes_max;
-            return Err(format!("the value has {len} bytes of at most {max} (kv-value-bytes)"));
+            self.refused = Some(Limit::KvValue);
+            return Err(format!("the value has {len} bytes of at most {max} (kv_value)"));
         }
         let entry = |value: Option<&Vec<u8>>| value.map_or(0, |old| (key.len() + old.len()) as u64);
         let sum = || self.base.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum();
@@ -62,7 +70,8 @@ impl Kv {
         // A delete may always go through: it is how a guest gets below the limit again.
         if value.is_some() && total > self.total_bytes_max {
             let max = self.total_bytes_max;
-            return Err(format!("the run's values take {total} bytes of {max} (kv-total-bytes)"));
+            self.refused = Some(Limit::KvTotal);
+            return Err(format!("the run's values take {total} bytes of {max} (kv_total)"));
         }
         // Deleting what is not there must cost nothing, or deletes would be unbounded.
         if value.is_some() || self.base.contains_key(&key) {
@@ -118,7 +127,7 @@ mod tests {
 
     fn kv(base: &[(&str, &str)]) -> Kv {
         let base = base.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec()));
-        let limits = Limits { kv_value_bytes: 8, kv_total_bytes: 20, ..Limits::default() };
+        let limits = Limits::default().with(Limit::KvValue, 8).with(Limit::KvTotal, 20);
         Kv::new(Arc::new(base.collect()), &limits)
     }
 
@@ -145,9 +154,9 @@ mod tests {
     #[test]
     fn sizes_are_bounded_and_the_message_names_the_setting() {
         let mut kv = kv(&[("a", "12345678")]);
-        assert!(put(&mut kv, "b", "123456789").unwrap_err().contains("kv-value-bytes"));
+        assert!(put(&mut kv, "b", "123456789").unwrap_err().contains("kv_value"));
         put(&mut kv, "b", "12345678").unwrap();
-        assert!(put(&mut kv, "c", "1234").unwrap_err().contains("kv-total-bytes"));
+        assert!(put(&mut kv, "c", "1234").unwrap_err().contains("kv_total"));
         put(&mut kv, "b", "1").unwrap();
         put(&mut kv, "c", "1234").unwrap();
         assert!(put(&mut kv, &"k".repeat(600), "").unwrap_err().contains("key"));

@@ -3,11 +3,14 @@
 //! A guest that writes more than its limit fails by name: a flood that is only dropped
 //! would still cost a core for as long as the attempt lasts.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use wfhost_workflow::{Limit, Limits};
 
 use crate::ability::{LogLevel, StepSink};
 use crate::bindings::log;
+use crate::clock;
 use crate::limits::OverLimit;
 use crate::state::AttemptState;
 
@@ -17,13 +20,32 @@ const LINE_OVERHEAD_BYTES: u64 = 32;
 /// Where all lines of an attempt pass through: `log`, standard output and error.
 pub(crate) struct LogPipe {
     sink: Arc<dyn StepSink>,
-    used: AtomicU64,
-    max: u64,
+    bytes_max: u64,
+    lines_per_second_max: u64,
+    written: Mutex<Written>,
 }
 
+/// What the attempt has written so far.
+#[derive(Default)]
+struct Written {
+    bytes: u64,
+    /// Since when lines are counted, for at most a second.
+    since: Option<Instant>,
+    lines: u64,
+    /// A limit has been reported.
+    over: bool,
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
 impl LogPipe {
-    pub(crate) fn new(sink: Arc<dyn StepSink>, max: u64) -> Self {
-        Self { sink, used: AtomicU64::new(0), max }
+    pub(crate) fn new(sink: Arc<dyn StepSink>, limits: &Limits) -> Self {
+        Self {
+            sink,
+            bytes_max: limits[Limit::Log],
+            lines_per_second_max: limits[Limit::LogRate],
+            written: Mutex::default(),
+        }
     }
 
     pub(crate) fn sink(&self) -> &dyn StepSink {
@@ -49,18 +71,27 @@ impl LogPipe {
     }
 
     fn count(&self, bytes: u64) -> Result<(), OverLimit> {
-        let before = self.used.fetch_add(bytes, Ordering::Relaxed);
-        if before.saturating_add(bytes) <= self.max {
-            return Ok(());
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.bytes = written.bytes.saturating_add(bytes);
+        let now = clock::now();
+        if written.since.is_none_or(|since| now.duration_since(since) >= SECOND) {
+            (written.since, written.lines) = (Some(now), 0);
         }
-        let over = OverLimit {
-            setting: "log-bytes",
-            max: self.max,
-            what: "the step's log lines, standard output and error together".to_owned(),
+        written.lines += 1;
+        let over = if written.bytes > self.bytes_max {
+            let what = "the step's log lines, standard output and error together";
+            OverLimit::new(Limit::Log, self.bytes_max, what)
+        } else if written.lines > self.lines_per_second_max {
+            let what = "the step's log lines in one second";
+            OverLimit::new(Limit::LogRate, self.lines_per_second_max, what)
+        } else {
+            return Ok(());
         };
         // Once: the first line over the limit ends the attempt, but streams that are
         // closed afterwards still bring their last lines here.
-        if before <= self.max {
+        let is_first = !std::mem::replace(&mut written.over, true);
+        drop(written);
+        if is_first {
             self.host_line(LogLevel::Warn, format!("no more lines are kept: {over}"));
         }
         Err(over)

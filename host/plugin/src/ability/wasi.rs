@@ -13,9 +13,6 @@ use crate::clock::Still;
 use crate::host::Fixed;
 use crate::state::AttemptState;
 
-/// Random bytes in one call.
-const RANDOM_BYTES_MAX: u64 = 1 << 20;
-
 impl WasiView for AttemptState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let (log, fixed) = (&self.log, &self.fixed);
@@ -32,7 +29,8 @@ fn denied(log: &Arc<LogPipe>, fixed: Option<&Fixed>) -> WasiCtx {
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false)
-        .max_random_size(RANDOM_BYTES_MAX);
+        // Counted by [`super::random`].
+        .max_random_size(u64::MAX);
     if let Some(fixed) = fixed {
         let seed = fixed.seed.to_be_bytes().to_vec();
         builder

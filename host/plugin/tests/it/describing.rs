@@ -32,7 +32,7 @@ async fn a_step_that_is_described_twice_is_refused() {
 #[tokio::test]
 async fn a_flood_of_descriptions_is_refused() {
     let answer = describe("describe_floods").await;
-    refused(answer, FailureKind::Limit, "hostcall-fuel", "4194304");
+    refused(answer, FailureKind::Limit, "hostcall_fuel", "4MiB");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use wfhost_plugin::{Completion, LogLevel, StepSink};
 use wfhost_testkit::guest;
 use wfhost_workflow::run::KvWrite;
-use wfhost_workflow::{DurationMs, Failure, FailureKind, Json, Limits};
+use wfhost_workflow::{DurationMs, Failure, FailureKind, Json, Limit, Limits};
 
 use crate::guests::{Call, failed, host, load};
 
@@ -153,7 +153,7 @@ async fn the_store_has_types() {
 
     let mistake = call("mistake", Value::Null, with).await;
     failed(mistake, FailureKind::Permanent, "kv-type", "expected a string");
-    let limits = Limits { kv_value_bytes: 9, ..Limits::default() };
+    let limits = Limits::default().with(Limit::KvValue, 9);
     let with = Call { limits, ..Call::default() };
     let refused = call("store-bytes", json!(10), with).await;
     failed(refused, FailureKind::Permanent, "kv-too-large", "10 bytes of at most 9");

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use wfhost_plugin::{
-    Completion, HostOptions, Invocation, LogLevel, Plugin, PluginHost, StepContext, StepSink,
+    Completion, HostOptions, Invocation, LogLevel, Plugin, PluginHost, Shape, StepContext, StepSink,
 };
 use wfhost_testkit::guest;
 use wfhost_workflow::{
@@ -162,6 +162,7 @@ impl Call {
             },
             input: self.input,
             dirs: self.dirs,
+            alias: Some("guest".into()),
             limits: self.limits,
             timeout: self.timeout,
             kv: Arc::new(self.kv),
@@ -179,9 +180,14 @@ pub(crate) fn host() -> PluginHost {
     PluginHost::new(options).unwrap()
 }
 
+/// The shape of what nobody set anything for.
+pub(crate) fn usual(host: &PluginHost) -> Shape {
+    host.shape(&Limits::default(), false)
+}
+
 pub(crate) async fn load(host: &PluginHost, bytes: Arc<[u8]>) -> Arc<Plugin> {
     let digest = Digest::of(&bytes);
-    host.load(bytes, digest).await.unwrap()
+    host.load(bytes, digest, usual(host)).await.unwrap()
 }
 
 pub(crate) async fn hello(host: &PluginHost) -> Arc<Plugin> {

@@ -3,16 +3,14 @@
 use std::sync::Arc;
 
 use wfhost_plugin::LogLevel;
-use wfhost_workflow::{FailureKind, Json, Limits};
+use wfhost_workflow::{FailureKind, Json, Limit, Limits};
 
 use crate::guests::{Call, SHORT, failed, hello, host, hostile, load, run};
 
 const MIB: u64 = 1 << 20;
 
-fn limits(set: impl FnOnce(&mut Limits)) -> Call {
-    let mut limits = Limits::default();
-    set(&mut limits);
-    Call { limits, ..Call::default() }
+fn limits(limit: Limit, value: u64) -> Call {
+    Call { limits: Limits::default().with(limit, value), ..Call::default() }
 }
 
 fn short() -> Call {
@@ -30,43 +28,38 @@ async fn a_sleep_in_a_host_call_ends_at_the_timeout() {
 }
 
 #[tokio::test]
-async fn an_endless_recursion_is_a_trap_with_a_bounded_trace() {
+async fn an_endless_recursion_ends_at_the_stacks_limit_with_a_bounded_trace() {
     let result = run("recursion", Call::default()).await;
     let failure = result.clone().unwrap_err();
     assert!(failure.message.len() < 8192, "{} bytes", failure.message.len());
-    failed(result, FailureKind::Trap, "stack-overflow", "deeper");
+    failed(result, FailureKind::Limit, "stack", "deeper");
 }
 
 #[tokio::test]
 async fn a_memory_bomb_ends_at_its_limit() {
-    let call = limits(|limits| limits.memory_bytes = 8 * MIB);
-    failed(run("memory_bomb", call).await, FailureKind::Limit, "memory-bytes", "8388608");
-    failed(
-        run("memory_bomb", Call::default()).await,
-        FailureKind::Limit,
-        "memory-bytes",
-        "536870912",
-    );
+    let call = limits(Limit::Memory, 8 * MIB);
+    failed(run("memory_bomb", call).await, FailureKind::Limit, "memory", "8MiB");
+    failed(run("memory_bomb", Call::default()).await, FailureKind::Limit, "memory", "512MiB");
 }
 
 #[tokio::test]
 async fn memories_are_summed() {
-    let call = limits(|limits| limits.memory_bytes = 5 * MIB);
-    failed(run("memories_bomb", call).await, FailureKind::Limit, "memory-bytes", "in all");
-    let call = limits(|limits| limits.memory_bytes = 7 * MIB);
+    let call = limits(Limit::Memory, 5 * MIB);
+    failed(run("memories_bomb", call).await, FailureKind::Limit, "memory", "in all");
+    let call = limits(Limit::Memory, 7 * MIB);
     run("memories_bomb", call).await.unwrap();
 }
 
 #[tokio::test]
 async fn memory_that_is_wanted_at_the_start_counts() {
-    let call = limits(|limits| limits.memory_bytes = 1000);
-    failed(run("trap", call).await, FailureKind::Limit, "memory-bytes", "1000");
+    let call = limits(Limit::Memory, 1000);
+    failed(run("trap", call).await, FailureKind::Limit, "memory", "1000B");
 }
 
 #[tokio::test]
 async fn a_table_bomb_ends_at_its_limit() {
-    let call = limits(|limits| limits.table_elements = 50_000);
-    failed(run("table_bomb", call).await, FailureKind::Limit, "table-elements", "50000");
+    let call = limits(Limit::TableElements, 50_000);
+    failed(run("table_bomb", call).await, FailureKind::Limit, "table_elements", "50000");
 }
 
 #[tokio::test]
@@ -83,10 +76,10 @@ async fn an_exit_is_a_trap() {
 
 #[tokio::test]
 async fn an_output_over_its_limit_is_refused() {
-    let call = limits(|limits| limits.output_bytes = MIB);
-    failed(run("large_output", call).await, FailureKind::Limit, "output-bytes", "2097152");
-    let call = limits(|limits| limits.hostcall_fuel = MIB);
-    failed(run("large_output", call).await, FailureKind::Limit, "hostcall-fuel", "1048576");
+    let call = limits(Limit::Output, MIB);
+    failed(run("large_output", call).await, FailureKind::Limit, "output", "2097152");
+    let call = limits(Limit::HostcallFuel, MIB);
+    failed(run("large_output", call).await, FailureKind::Limit, "hostcall_fuel", "1MiB");
     let output = run("large_output", Call::default()).await.unwrap().output;
     assert_eq!(output.len_bytes(), 2 << 20);
 }
@@ -105,22 +98,22 @@ async fn an_output_that_is_not_the_guests_to_give_is_refused() {
 
 #[tokio::test]
 async fn an_input_over_its_limit_is_refused_before_the_call() {
-    let mut call = limits(|limits| limits.input_bytes = 10);
+    let mut call = limits(Limit::Input, 10);
     call.input = Json::from_trusted("\"12345678901\"");
-    failed(run("spin", call).await, FailureKind::Limit, "input-bytes", "13 bytes");
+    failed(run("spin", call).await, FailureKind::Limit, "input", "13 bytes");
 }
 
 #[tokio::test]
 async fn a_large_host_call_is_refused() {
-    let call = limits(|limits| limits.hostcall_fuel = MIB);
-    failed(run("large_line", call).await, FailureKind::Limit, "hostcall-fuel", "1048576");
+    let call = limits(Limit::HostcallFuel, MIB);
+    failed(run("large_line", call).await, FailureKind::Limit, "hostcall_fuel", "1MiB");
 }
 
 #[tokio::test]
 async fn a_log_flood_ends_at_its_limit_and_says_so_once() {
-    let call = limits(|limits| limits.log_bytes = 64 << 10);
+    let call = limits(Limit::Log, 64 << 10);
     let said = Arc::clone(&call.said);
-    failed(run("log_flood", call).await, FailureKind::Limit, "log-bytes", "65536");
+    failed(run("log_flood", call).await, FailureKind::Limit, "log", "64KiB");
     let lines = said.lines.lock().unwrap();
     assert!((1000..2000).contains(&lines.len()), "{} lines", lines.len());
     let (level, last) = lines.last().unwrap();
@@ -131,9 +124,9 @@ async fn a_log_flood_ends_at_its_limit_and_says_so_once() {
 
 #[tokio::test]
 async fn a_flood_of_standard_error_ends_at_the_same_limit() {
-    let call = limits(|limits| limits.log_bytes = 64 << 10);
+    let call = limits(Limit::Log, 64 << 10);
     let said = Arc::clone(&call.said);
-    failed(run("stderr_flood", call).await, FailureKind::Limit, "log-bytes", "65536");
+    failed(run("stderr_flood", call).await, FailureKind::Limit, "log", "64KiB");
     let bytes: usize = said.lines.lock().unwrap().iter().map(|(_, line)| line.len()).sum();
     assert!(bytes < 80 << 10, "{bytes} bytes were kept");
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use wfhost_plugin::Error;
 use wfhost_workflow::Digest;
 
-use crate::guests::{host, hostile, load};
+use crate::guests::{host, hostile, load, usual};
 
 async fn refused(bytes: &[u8]) -> Error {
-    host().load(Arc::from(bytes), Digest::of(bytes)).await.unwrap_err()
+    let host = host();
+    let shape = usual(&host);
+    host.load(Arc::from(bytes), Digest::of(bytes), shape).await.unwrap_err()
 }
 
 fn wat(text: &str) -> Vec<u8> {
@@ -72,7 +74,8 @@ async fn a_component_with_more_memories_than_the_pool_has_is_refused() {
 #[tokio::test]
 async fn content_that_is_not_what_its_digest_says_is_refused() {
     let guest = hostile("trap");
-    let error = host().load(guest, Digest::of(b"other")).await.unwrap_err();
+    let host = host();
+    let error = host.load(guest, Digest::of(b"other"), usual(&host)).await.unwrap_err();
     assert!(matches!(error, Error::Digest { .. }), "{error}");
 }
 
@@ -81,10 +84,10 @@ async fn one_component_is_compiled_once_for_all_who_ask() {
     let host = host();
     let guest = hostile("trap");
     let digest = Digest::of(&guest);
-    assert!(host.loaded(&digest).is_none());
+    assert!(host.loaded(&digest, usual(&host)).is_none());
     let (one, other) = tokio::join!(load(&host, Arc::clone(&guest)), load(&host, guest));
     assert!(Arc::ptr_eq(&one, &other));
-    assert!(Arc::ptr_eq(&one, &host.loaded(&digest).unwrap()));
+    assert!(Arc::ptr_eq(&one, &host.loaded(&digest, usual(&host)).unwrap()));
     assert_eq!(one.digest(), &digest);
 }
 

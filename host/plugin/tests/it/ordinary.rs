@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wfhost_plugin::{Fixed, HostOptions, LogLevel, PluginHost};
 use wfhost_workflow::run::KvWrite;
-use wfhost_workflow::{FailureKind, Json, Limits, TimestampMs};
+use wfhost_workflow::{FailureKind, Json, Limit, Limits, TimestampMs};
 
 use crate::guests::{Call, failed, hello, host, hostile, load, run};
 
@@ -84,6 +84,6 @@ async fn kv_writes_leave_with_a_completion_and_only_then() {
     failed(run("keeps", keeps("fail", "after")).await, FailureKind::Permanent, "null", "null");
 
     let mut call = keeps("run", "after");
-    call.limits = Limits { kv_value_bytes: 3, ..Limits::default() };
-    failed(run("keeps", call).await, FailureKind::Permanent, "null", "kv-value-bytes");
+    call.limits = Limits::default().with(Limit::KvValue, 3);
+    failed(run("keeps", call).await, FailureKind::Permanent, "null", "kv_value");
 }

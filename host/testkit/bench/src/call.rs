@@ -36,6 +36,7 @@ fn invocation() -> Invocation {
         },
         input: Json::from_trusted(format!("{{\"text\":\"{}\"}}", "x".repeat(89))),
         dirs: Vec::new(),
+        alias: None,
         limits: Limits::default(),
         timeout: Duration::from_secs(60),
         kv: Arc::new(BTreeMap::new()),
@@ -60,8 +61,11 @@ async fn compare() -> Vec<Row> {
         .expect("the plugin host starts");
     let component = wfhost_testkit::guest::content("bench-steps");
     let digest = Digest::of(&component);
-    let plugin = host.load(component.into(), digest).await.expect("the guest loads");
-    let bare = Bare::new(host.clone(), Arc::clone(&plugin), invocation());
+    let plugin = host
+        .load(component.into(), digest, host.shape(&Limits::default(), false))
+        .await
+        .expect("the guest loads");
+    let bare = Bare::new(Arc::clone(&plugin), invocation());
     let (mut ours, mut theirs) = (Times::default(), Times::default());
     for round in 0..ROUNDS {
         let started = clock::now();

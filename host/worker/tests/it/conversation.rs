@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wfhost_transport::codec::CHUNK_BYTES;
 use wfhost_transport::message::{CANCELLED, FromWorker, LogLevel, PROTOCOL, Payload, ToWorker};
 use wfhost_worker::Ending;
-use wfhost_workflow::{Digest, FailureKind, Limits};
+use wfhost_workflow::{Digest, FailureKind, Limit, Limits};
 
 use crate::harness::{LIMIT, Local, Setting, World, now, succeeded};
 
@@ -129,11 +129,11 @@ fn a_large_input_is_fetched_in_parts() {
 fn an_input_over_the_limit_is_not_fetched() {
     let mut world = World::new(Setting::default());
     let refused = world.dispatch_with(1, "echo", |dispatch| {
-        dispatch.limits = Limits { input_bytes: 99, ..Limits::default() };
+        dispatch.limits = Limits::default().with(Limit::Input, 99);
         dispatch.input = Payload::Reference { digest: Digest::of(b"x"), len: 100 };
     });
     let failure = world.failure_of(refused);
-    assert_eq!((failure.kind, failure.code.as_str()), (FailureKind::Limit, "input-bytes"));
+    assert_eq!((failure.kind, failure.code.as_str()), (FailureKind::Limit, "input"));
     assert!(world.fetched.is_empty());
 }
 
@@ -287,7 +287,7 @@ fn an_output_that_cannot_be_sent_is_a_failure() {
     assert!(matches!(world.end_of(fits), wfhost_transport::message::Outcome::Succeeded { .. }));
     let large = world.dispatch(2, "large", &(30 << 20).to_string());
     let failure = world.failure_of(large);
-    assert_eq!((failure.kind, failure.code.as_str()), (FailureKind::Limit, "output-bytes"));
+    assert_eq!((failure.kind, failure.code.as_str()), (FailureKind::Limit, "output"));
 }
 
 #[test]

@@ -138,6 +138,7 @@ impl World {
     ) -> AttemptId {
         let attempt = attempt(number);
         let mut dispatch = Dispatch {
+            plugin: None,
             attempt,
             workflow: "w".into(),
             step: "s".into(),

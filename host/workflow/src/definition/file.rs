@@ -8,7 +8,7 @@ use super::steps::{self, Context};
 use super::yaml::{self, Node, NodeValue, Span, shortened};
 use super::{Definition, DirGiven, PluginUse};
 use crate::expression::{Compiler, Names, Template};
-use crate::{DirMode, Json, Limits, Name, Schema, StepId};
+use crate::{DirMode, Json, Limit, LimitError, Limits, Name, Schema, StepId};
 
 /// Plugins of one workflow: each is loaded for a run.
 const PLUGINS_MAX: usize = 64;
@@ -301,33 +301,30 @@ fn is_guest_path(path: &str) -> bool {
             || parts.split('/').all(|part| !part.is_empty() && part != "." && part != ".."))
 }
 
-const LIMITS: &[&str] = &[
-    "memory",
-    "output",
-    "input",
-    "log",
-    "table_elements",
-    "hostcall_fuel",
-    "kv_value",
-    "kv_total",
-];
+static LIMITS: [&str; Limit::COUNT] = {
+    let mut names = [""; Limit::COUNT];
+    let mut position = 0;
+    while position < Limit::COUNT {
+        names[position] = Limit::ALL[position].name();
+        position += 1;
+    }
+    names
+};
 
 fn read_limits(reader: &Reader<'_>, node: &Node, limits: &mut Limits) {
-    let Some(fields) = reader.fields(node, "limits", LIMITS) else { return };
-    for (key, limit) in [
-        ("memory", &mut limits.memory_bytes),
-        ("output", &mut limits.output_bytes),
-        ("input", &mut limits.input_bytes),
-        ("log", &mut limits.log_bytes),
-        ("table_elements", &mut limits.table_elements),
-        ("hostcall_fuel", &mut limits.hostcall_fuel),
-        ("kv_value", &mut limits.kv_value_bytes),
-        ("kv_total", &mut limits.kv_total_bytes),
-    ] {
-        if let Some(node) = fields.get(key)
-            && let Some(size) = reader.bytes(node, &format!("`{key}`"))
-        {
-            *limit = size;
+    let Some(fields) = reader.fields(node, "limits", &LIMITS) else { return };
+    for limit in Limit::ALL {
+        let Some(node) = fields.get(limit.name()) else { continue };
+        let value = match &node.value {
+            NodeValue::Text(text) => limit.parse(text),
+            NodeValue::Number(number) => {
+                number.as_u64().map_or(Err(LimitError::Unit { limit }), |n| limit.from_number(n))
+            }
+            _ => Err(LimitError::Unit { limit }),
+        };
+        match value {
+            Ok(value) => limits[limit] = value,
+            Err(error) => reader.report(node.span, error.to_string()),
         }
     }
 }

@@ -190,25 +190,6 @@ impl<'a> Reader<'a> {
         parsed
     }
 
-    /// A size such as `256MiB`, or a number of bytes.
-    pub(crate) fn bytes(&self, node: &Node, what: &str) -> Option<u64> {
-        let parsed = match &node.value {
-            NodeValue::Text(text) => parse_bytes(text),
-            NodeValue::Number(number) => number.as_u64(),
-            _ => None,
-        };
-        if parsed.is_none() {
-            let hint = "such as `64KiB`, `256MiB` or a number of bytes".to_owned();
-            self.report_hinted(node.span, format!("{what} must be a size"), Some(hint));
-            return None;
-        }
-        let parsed = parsed.filter(|size| (1..=BYTES_MAX).contains(size));
-        if parsed.is_none() {
-            self.report(node.span, format!("{what} must be from 1 byte to 64GiB"));
-        }
-        parsed
-    }
-
     /// A name that expressions can use as it is.
     pub(crate) fn identifier<'n>(&self, node: &'n Node, what: &str) -> Option<&'n str> {
         let text = self.text(node, what)?;
@@ -240,9 +221,6 @@ const UNSUPPORTED: [&str; 7] =
 
 /// Thirty days: a timer further away is a mistake in writing.
 const DURATION_MS_MAX: u64 = 30 * 24 * 3_600_000;
-
-/// 64 GiB, the largest memory that a plugin could be given.
-const BYTES_MAX: u64 = 64 << 30;
 
 /// A mapping whose keys have been checked.
 pub(crate) struct Fields<'n> {

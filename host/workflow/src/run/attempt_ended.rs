@@ -3,7 +3,7 @@
 use super::event::{Event, StepOutput};
 use super::state::{StepState, TaskState};
 use super::{AttemptOutcome, KvWrite, Pending, Rejection, Run, retry};
-use crate::{Attempt, Failure, FailureKind, Json, TaskId};
+use crate::{Attempt, Failure, FailureKind, Json, Limit, LimitSource, TaskId};
 
 /// Lists, joins and templates put outputs into each other; JSON is read to a depth of 127.
 const OUTPUT_DEPTH_MAX: usize = 100;
@@ -109,7 +109,8 @@ impl Run {
         if writes.is_empty() {
             return None;
         }
-        let limit = self.plugin_of(task.step)?.limits.kv_total_bytes;
+        let plugin = self.plugin_of(task.step)?;
+        let max = plugin.limits[Limit::KvTotal];
         let kept = self
             .state
             .kv
@@ -120,12 +121,10 @@ impl Run {
             .iter()
             .filter_map(|write| write.value.as_ref().map(|value| write.key.len() + value.len()));
         let total = kept.chain(written).sum::<usize>() as u64;
-        (total > limit).then(|| {
-            Failure::new(
-                FailureKind::Limit,
-                "kv-total-bytes",
-                format!("the run's key-value store would hold {total} bytes; the limit is {limit}"),
-            )
+        (total > max).then(|| {
+            let what = format!("the run's key-value store would hold {total} bytes");
+            let remedy = LimitSource::Workflow.remedy(Limit::KvTotal, Some(&plugin.alias));
+            Failure::over_limit(Limit::KvTotal, max, &what, &remedy)
         })
     }
 }

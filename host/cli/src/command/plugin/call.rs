@@ -66,6 +66,7 @@ impl CallArgs {
             function: self.function,
             input,
             dirs: self.dir,
+            alias: None,
             limits: Limits::default(),
             timeout: self.timeout.to_std(),
             kv: Arc::default(),
@@ -178,13 +179,13 @@ mod tests {
     #[test]
     fn a_failure_names_its_kind() {
         let output = Output::captured(Format::Json);
-        let failure = Failure::new(FailureKind::Limit, "memory-bytes", "too much");
+        let failure = Failure::new(FailureKind::Limit, "memory", "too much");
         let error = write(&output, Err(failure)).unwrap_err();
         assert_eq!(
             (error.code, error.message().as_str()),
-            (ExitCode::RunFailed, "limit (memory-bytes): too much")
+            (ExitCode::RunFailed, "limit (memory): too much")
         );
-        assert!(output.written().stdout.contains(r#""code":"memory-bytes""#));
+        assert!(output.written().stdout.contains(r#""code":"memory""#));
     }
 
     #[test]
