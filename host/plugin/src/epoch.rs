@@ -13,7 +13,7 @@ use wasmtime::{Engine, EngineWeak};
 use crate::Error;
 
 /// How often a guest yields: how late a timeout can be, and how long others wait for it.
-const TICK: Duration = Duration::from_millis(2);
+const TICK: Duration = Duration::from_millis(1);
 
 /// Starts and stops the tick.
 pub(crate) struct Epochs {

@@ -3,13 +3,15 @@
 //! An attempt begins on its caller's async threads. One that has computed for longer than
 //! [`SHORT`] goes on in the long lane: threads of its own that give way to every other
 //! thread of this process. So a guest that computes for ever costs the steps beside it one
-//! turn and not a processor. A step that was long the last time begins there.
+//! turn and not a processor. A step that was long the last time, or that the sandbox had to
+//! end, begins there.
 
 use std::collections::HashSet;
 use std::future::poll_fn;
 use std::panic::resume_unwind;
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
@@ -22,9 +24,9 @@ use crate::clock;
 
 mod priority;
 
-/// What an attempt may compute before it has to give way. Most steps take less; a Python
-/// guest that starts takes more.
-const SHORT: Duration = Duration::from_millis(10);
+/// What an attempt may compute, in processor time, before it has to give way. A step of
+/// Rust takes a tenth of it.
+const SHORT: Duration = Duration::from_millis(1);
 
 /// Steps of one plugin that are remembered as long ones.
 const LONG_STEPS_MAX: usize = 1000;
@@ -62,6 +64,8 @@ impl LongSteps {
 #[derive(Default)]
 pub(crate) struct Lanes {
     long: OnceLock<Runtime>,
+    /// Nanoseconds that attempts computed on the callers' threads.
+    short_nanos: Arc<AtomicU64>,
 }
 
 impl Lanes {
@@ -78,17 +82,29 @@ impl Lanes {
     ) -> Result<T, Failure> {
         let mut attempt = Counted { attempt, spent: Duration::ZERO };
         if !known.has(step) {
-            if let Some(ended) = attempt.while_short().await {
+            let ended = attempt.while_short().await;
+            let nanos = u64::try_from(attempt.spent.as_nanos()).unwrap_or(u64::MAX);
+            self.short_nanos.fetch_add(nanos, Ordering::Relaxed);
+            if ended.as_ref().is_none_or(|ended| is_long(ended, attempt.spent)) {
+                known.learn(step);
+            }
+            if let Some(ended) = ended {
                 return ended;
             }
-            known.learn(step);
         }
+        let short_nanos = Arc::clone(&self.short_nanos);
         let moved = self.long()?.spawn(async move {
-            let ended = poll_fn(|context| attempt.poll(context)).await;
+            let turn = |context: &mut Context<'_>| {
+                let polled = attempt.poll(context);
+                priority::review(&short_nanos);
+                polled
+            };
+            let ended = poll_fn(turn).await;
             (ended, attempt.spent)
         });
         let (ended, spent) = Moved(moved).ended().await?;
-        if spent < SHORT / 2 {
+        // Half of it, so that a step on the border does not change lanes each time.
+        if !is_long(&ended, spent * 2) {
             known.forget(step);
         }
         ended
@@ -122,7 +138,22 @@ impl Drop for Lanes {
     }
 }
 
-/// An attempt with the time for which it was polled.
+/// Whether the next attempt of this step had better begin in the long lane.
+fn is_long<T>(ended: &Result<T, Failure>, spent: Duration) -> bool {
+    let misbehaved = ended.as_ref().is_err_and(|failure| match failure.kind {
+        FailureKind::Limit | FailureKind::Trap | FailureKind::Timeout => true,
+        FailureKind::Retryable
+        | FailureKind::Permanent
+        | FailureKind::InvalidInput
+        | FailureKind::Denied
+        | FailureKind::Host
+        | FailureKind::Expression => false,
+    });
+    misbehaved || spent >= SHORT
+}
+
+/// An attempt with the processor time for which it was polled. Wall clock would count the
+/// other programs of a busy machine.
 struct Counted<T> {
     attempt: Boxed<T>,
     spent: Duration,
@@ -130,9 +161,9 @@ struct Counted<T> {
 
 impl<T> Counted<T> {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<T> {
-        let began = clock::now();
+        let began = clock::thread_cpu();
         let polled = self.attempt.as_mut().poll(context);
-        self.spent += clock::now().saturating_duration_since(began);
+        self.spent += clock::thread_cpu().saturating_sub(began);
         polled
     }
 
@@ -175,8 +206,6 @@ fn closed(why: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     fn thread() -> String {
@@ -187,8 +216,8 @@ mod tests {
     fn computes(turns: u32) -> Boxed<Result<String, Failure>> {
         Box::pin(async move {
             for _ in 0..turns {
-                let began = clock::now();
-                while clock::now() < began + SHORT {
+                let began = clock::thread_cpu();
+                while clock::thread_cpu() < began + SHORT {
                     std::hint::spin_loop();
                 }
                 tokio::task::yield_now().await;
@@ -206,6 +235,20 @@ mod tests {
         assert_ne!(lanes.run(&known, "b", computes(0)).await.unwrap(), "wfhost-long");
         assert_eq!(lanes.run(&known, "a", computes(0)).await.unwrap(), "wfhost-long");
         assert_ne!(lanes.run(&known, "a", computes(0)).await.unwrap(), "wfhost-long");
+    }
+
+    #[tokio::test]
+    async fn a_step_that_the_sandbox_had_to_end_begins_in_the_long_lane() {
+        let (lanes, known) = (Lanes::default(), LongSteps::default());
+        let fails = |kind| -> Boxed<Result<(), Failure>> {
+            Box::pin(async move { Err(Failure::new(kind, "code", thread())) })
+        };
+        let began = |ended: Result<(), Failure>| ended.unwrap_err().message;
+        for (kind, then) in [(FailureKind::Retryable, false), (FailureKind::Limit, true)] {
+            assert_ne!(began(lanes.run(&known, "a", fails(kind)).await), "wfhost-long");
+            let again = began(lanes.run(&known, "a", fails(kind)).await);
+            assert_eq!(again == "wfhost-long", then, "{kind:?}");
+        }
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
-;; Describes more than the host takes: 100,000 steps with the longest names.
+;; Describes more than the host takes: 1,000,000 steps with the longest names.
 (module
-  (memory (export "memory") 64)
+  (memory (export "memory") 500)
   ;; Gives out memory and never takes it back.
   (global $next (mut i32) (i32.const 8192))
   (func (export "cabi_realloc") (param i32 i32 i32) (param $size i32) (result i32)
@@ -14,11 +14,11 @@
     (loop $next
       (i32.store offset=4 (local.get $step) (i32.const 128))
       (local.set $step (i32.add (local.get $step) (i32.const 32)))
-      (br_if $next (i32.lt_u (local.get $step) (i32.const 0x31d400))))
+      (br_if $next (i32.lt_u (local.get $step) (i32.const 0x1e94800))))
     (i32.const 128))
   ;; The result `ok("null")`.
   (data (i32.const 16) "\00\00\00\00\00\00\00\00\40\00\00\00\04\00\00\00")
   (data (i32.const 64) "null")
-  (data (i32.const 128) "\00\00\01\00\a0\86\01\00")
+  (data (i32.const 128) "\00\00\01\00\40\42\0f\00")
   (func (export "wfhost:step/steps@0.1.0#run") (param $args i32) (result i32)
     (i32.const 16)))

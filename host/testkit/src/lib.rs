@@ -4,3 +4,4 @@
 //! and for use resolves to one set of features.
 
 pub mod guest;
+pub mod hostile;

@@ -1,107 +1,26 @@
 //! Guests from `host/testkit/guests`, and calling them.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use wfhost_plugin::{
     Completion, HostOptions, Invocation, LogLevel, Plugin, PluginHost, Shape, StepContext, StepSink,
 };
-use wfhost_testkit::guest;
+use wfhost_testkit::{guest, hostile};
 use wfhost_workflow::{
     Attempt, Digest, DirGrant, DurationMs, Failure, FailureKind, Json, Limits, RunId, TimestampMs,
 };
-use wit_component::StringEncoding;
-use wit_parser::Resolve;
 
 /// Long enough for any guest that ends by itself.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// The timeout of guests that do not.
 pub(crate) const SHORT: Duration = Duration::from_millis(60);
 
-/// What the guests import beside the step world, as far as they use it.
-const FOREIGN: [(&str, &str); 4] = [
-    ("io.wit", "package wasi:io@0.2.0; interface poll { resource pollable; }"),
-    (
-        "clocks.wit",
-        "package wasi:clocks@0.2.0; interface monotonic-clock {
-            use wasi:io/poll@0.2.0.{pollable};
-            type duration = u64;
-            subscribe-duration: func(when: duration) -> pollable;
-        }",
-    ),
-    (
-        "sockets.wit",
-        "package wasi:sockets@0.2.0;
-        interface network {
-            resource network;
-            enum error-code {
-                unknown, access-denied, not-supported, invalid-argument, out-of-memory, timeout,
-                concurrency-conflict, not-in-progress, would-block, invalid-state,
-                new-socket-limit, address-not-bindable, address-in-use, remote-unreachable,
-                connection-refused, connection-reset, connection-aborted, datagram-too-large,
-                name-unresolvable, temporary-resolver-failure, permanent-resolver-failure,
-            }
-            enum ip-address-family { ipv4, ipv6 }
-            type ipv4-address = tuple<u8, u8, u8, u8>;
-            type ipv6-address = tuple<u16, u16, u16, u16, u16, u16, u16, u16>;
-            record ipv4-socket-address { port: u16, address: ipv4-address }
-            record ipv6-socket-address {
-                port: u16, flow-info: u32, address: ipv6-address, scope-id: u32,
-            }
-            variant ip-socket-address {
-                ipv4(ipv4-socket-address), ipv6(ipv6-socket-address),
-            }
-        }
-        interface instance-network {
-            use network.{network};
-            instance-network: func() -> network;
-        }
-        interface tcp {
-            use network.{network, error-code, ip-socket-address};
-            resource tcp-socket {
-                start-connect: func(network: borrow<network>, remote-address: ip-socket-address)
-                    -> result<_, error-code>;
-            }
-        }
-        interface tcp-create-socket {
-            use network.{error-code, ip-address-family};
-            use tcp.{tcp-socket};
-            create-tcp-socket: func(address-family: ip-address-family)
-                -> result<tcp-socket, error-code>;
-        }",
-    ),
-    ("acme.wit", "package acme:cloud@1.0.0; interface servers { rent: func(); }"),
-];
-
-const WORLD: &str = "package hostile:guests;
-world guest {
-    include wfhost:step/step@0.1.0;
-    import wasi:clocks/monotonic-clock@0.2.0;
-    import wasi:sockets/tcp-create-socket@0.2.0;
-    import wasi:sockets/instance-network@0.2.0;
-    import wasi:sockets/tcp@0.2.0;
-    import acme:cloud/servers@1.0.0;
-}";
-
-pub(crate) fn folder() -> PathBuf {
-    guest::workspace().join("host/testkit/guests")
-}
-
-/// A hostile guest as a core module that carries its WIT.
+/// A hostile guest as a core module that carries its WIT, or a component.
 pub(crate) fn hostile(name: &str) -> Arc<[u8]> {
-    let mut module = wat::parse_file(folder().join(format!("{name}.wat"))).unwrap();
-    let mut resolve = Resolve::default();
-    resolve.push_dir(guest::workspace().join("wit")).unwrap();
-    for (path, wit) in FOREIGN {
-        resolve.push_str(path, wit).unwrap();
-    }
-    let package = resolve.push_str("world.wit", WORLD).unwrap();
-    let world = resolve.select_world(&[package], Some("guest")).unwrap();
-    wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
-        .unwrap();
-    Arc::from(module)
+    Arc::from(wfhost_testkit::hostile::guest(name))
 }
 
 /// Keeps all that guests say.
@@ -224,7 +143,7 @@ fn every_hostile_guest_has_a_test() {
     let read = |file: std::fs::DirEntry| std::fs::read_to_string(file.path()).unwrap();
     let tests: String = std::fs::read_dir(tests).unwrap().map(|file| read(file.unwrap())).collect();
     let mut guests = 0;
-    for file in std::fs::read_dir(folder()).unwrap() {
+    for file in std::fs::read_dir(hostile::folder()).unwrap() {
         let file = file.unwrap().path();
         let is_guest = file.extension().is_some_and(|extension| extension == "wat")
             || file.join("Cargo.toml").is_file();
@@ -238,5 +157,5 @@ fn every_hostile_guest_has_a_test() {
         assert!(tests.contains(&format!("\"{name}\"")), "no test names the guest `{name}`");
         guests += 1;
     }
-    assert!(guests > 20, "only {guests} guests in {}", folder().display());
+    assert!(guests > 20, "only {guests} guests in {}", hostile::folder().display());
 }

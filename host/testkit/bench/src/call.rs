@@ -22,7 +22,7 @@ impl StepSink for Deaf {
     fn progress(&self, _done: u64, _total: u64, _message: String) {}
 }
 
-fn invocation() -> Invocation {
+pub(crate) fn invocation() -> Invocation {
     Invocation {
         function: "echo".to_owned(),
         context: StepContext {

@@ -7,6 +7,7 @@
 mod call;
 mod clock;
 mod host;
+mod hostile;
 mod machine;
 mod map;
 mod memory;
@@ -19,13 +20,14 @@ use std::process::{Command, ExitCode};
 use report::Row;
 
 /// The scenarios, by name.
-const SCENARIOS: [(&str, fn() -> Vec<Row>); 6] = [
+const SCENARIOS: [(&str, fn() -> Vec<Row>); 7] = [
     ("call", call::measure),
     ("single", runs::measure_single),
     ("throughput", runs::measure_throughput),
     ("durability", runs::measure_durability),
     ("map", map::measure),
     ("backoff", memory::measure),
+    ("hostile", hostile::measure),
 ];
 
 const HELP: &str = "\
@@ -33,7 +35,7 @@ Measures wfhost on this machine.
 
 Usage: cargo xtask bench [SCENARIO ...]
 
-Scenarios: call, single, throughput, durability, map, backoff; all of them by default.
+Scenarios: call, single, throughput, durability, map, backoff, hostile; all of them by default.
 
 Examples:
   cargo xtask bench

@@ -1,0 +1,239 @@
+//! Hostile guests: how each ends, how soon, and what the steps beside it notice.
+//!
+//! Eight short steps are handed to the plugin host every two milliseconds by a thread of
+//! their own, as a worker hands them over; what counts is the time from there to a step's
+//! end, its wait for a thread included. Rounds with two hostile guests beside them, called
+//! again and again, take turns with rounds without.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use wfhost_plugin::{HostOptions, Invocation, Plugin, PluginHost, Shape};
+use wfhost_workflow::{Digest, Failure, FailureKind};
+
+use crate::report::Row;
+use crate::stats::{Times, ratio, us};
+use crate::{call, clock, machine};
+
+mod guests;
+
+use guests::Guest;
+
+const STEPS: usize = 8;
+const EVERY: Duration = Duration::from_millis(2);
+/// One round; each guest has this many with it and as many without.
+const BURSTS: usize = 150;
+const ROUNDS: usize = 7;
+
+/// Between the end of an attack and the next: less than any retry waits.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// More than are ever at work, so that nobody waits for a slot.
+const SLOTS: u32 = 24;
+
+pub(crate) fn measure() -> Vec<Row> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("threads can be started");
+    let options = HostOptions { slots: SLOTS, ..HostOptions::default() };
+    let bench = runtime.block_on(async {
+        let host = PluginHost::new(options).expect("the plugin host starts");
+        let component = wfhost_testkit::guest::content("bench-steps");
+        let digest = Digest::of(&component);
+        let steps =
+            host.load(component.into(), digest, Shape::default()).await.expect("the guest loads");
+        Bench { host, steps, runtime: Handle::current() }
+    });
+    let wanted = std::env::var("WFHOST_BENCH_GUEST").unwrap_or_default();
+    let guests = guests::all();
+    let chosen = guests.iter().filter(|guest| guest.name.contains(&wanted));
+    chosen.map(|guest| bench.row(guest)).collect()
+}
+
+struct Bench {
+    host: PluginHost,
+    steps: Arc<Plugin>,
+    runtime: Handle,
+}
+
+/// What one call of a hostile guest came to.
+struct Contained {
+    end: String,
+    /// From the call to its end, over its timeout where that is what ended it.
+    over: Duration,
+}
+
+impl Bench {
+    fn row(&self, guest: &Guest) -> Row {
+        let attack = Attack::new(self, guest);
+        // The median of the rounds' p99: other programs of this machine disturb single ones.
+        let (mut alone, mut beside) = (Times::default(), Times::default());
+        // Once before it counts: caches, the pool, the lanes.
+        self.round(&mut Times::default());
+        let mut contained = attack.run(|| self.round(&mut Times::default()));
+        for _ in 0..ROUNDS {
+            self.round(&mut alone);
+            contained.extend(attack.run(|| self.round(&mut beside)));
+        }
+        let (alone, beside) = (alone.p50(), beside.p50());
+        let mut over = Times::default();
+        let end = contained.first().map_or_else(String::new, |first| first.end.clone());
+        contained.iter().for_each(|one| over.add(one.over));
+        let times = ratio(beside, alone);
+        let figure = format!(
+            "{end}; contained +{} (worst {}, {} calls); p99 {} → {} ({times:.2}×)",
+            us(over.p50()),
+            us(over.percentile(1.0)),
+            contained.len(),
+            us(alone),
+            us(beside)
+        );
+        Row::new(guest.name, figure, "p99 ≤ 2× beside it", times <= 2.0)
+    }
+
+    /// Hands bursts of short steps over and waits until all have ended; adds their p99.
+    fn round(&self, p99: &mut Times) {
+        let mut times = Times::default();
+        let (ended, mut all) = mpsc::unbounded_channel();
+        let mut next = clock::now();
+        for _ in 0..BURSTS {
+            std::thread::sleep(next.saturating_duration_since(clock::now()));
+            next += EVERY;
+            for _ in 0..STEPS {
+                let (host, steps, ended) =
+                    (self.host.clone(), Arc::clone(&self.steps), ended.clone());
+                let began = clock::now();
+                self.runtime.spawn(async move {
+                    host.run(&steps, call::invocation()).await.expect("the short step succeeds");
+                    let _gone = ended.send(began.elapsed());
+                });
+            }
+        }
+        drop(ended);
+        while let Some(time) = all.blocking_recv() {
+            times.add(time);
+        }
+        p99.add(times.percentile(0.99));
+    }
+}
+
+/// A guest that is called again and again, by as many as there are processors.
+struct Attack<'a> {
+    bench: &'a Bench,
+    guest: &'a Guest,
+    way: Way,
+}
+
+enum Way {
+    Call(Arc<Plugin>),
+    Load(Arc<[u8]>),
+    Describe(Arc<[u8]>),
+}
+
+impl<'a> Attack<'a> {
+    fn new(bench: &'a Bench, guest: &'a Guest) -> Self {
+        let bytes: Arc<[u8]> = (guest.bytes)().into();
+        let way = match guest.what {
+            guests::What::Load => Way::Load(bytes),
+            guests::What::Describe => Way::Describe(bytes),
+            guests::What::Call => {
+                let digest = Digest::of(&bytes);
+                let loaded =
+                    bench.runtime.block_on(bench.host.load(bytes, digest, Shape::default()));
+                Way::Call(loaded.unwrap_or_else(|error| panic!("{}: {error}", guest.name)))
+            }
+        };
+        Self { bench, guest, way }
+    }
+
+    /// Goes on while `beside` runs; every call that ended.
+    fn run(&self, beside: impl FnOnce()) -> Vec<Contained> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (ended, mut all) = mpsc::unbounded_channel();
+        let attackers: Vec<_> = (0..machine::cores())
+            .map(|_| {
+                let (stop, ended, once) = (Arc::clone(&stop), ended.clone(), self.once());
+                self.bench.runtime.spawn(async move {
+                    while !stop.load(Ordering::Relaxed) {
+                        let _gone = ended.send(once().await);
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                })
+            })
+            .collect();
+        beside();
+        stop.store(true, Ordering::Relaxed);
+        for attacker in attackers {
+            self.bench.runtime.block_on(attacker).expect("an attack ends");
+        }
+        drop(ended);
+        let mut contained = Vec::new();
+        while let Some(one) = all.blocking_recv() {
+            contained.push(one);
+        }
+        contained
+    }
+
+    fn once(
+        &self,
+    ) -> impl Fn() -> std::pin::Pin<Box<dyn Future<Output = Contained> + Send>> + Send + use<> {
+        let host = self.bench.host.clone();
+        let timeout = self.guest.timeout;
+        let way = match &self.way {
+            Way::Call(plugin) => Way::Call(Arc::clone(plugin)),
+            Way::Load(bytes) => Way::Load(Arc::clone(bytes)),
+            Way::Describe(bytes) => Way::Describe(Arc::clone(bytes)),
+        };
+        let set = self.guest.set;
+        let way = Arc::new(way);
+        move || {
+            let (host, way) = (host.clone(), Arc::clone(&way));
+            Box::pin(async move {
+                let began = clock::now();
+                let end = attack(&host, &way, timeout, set).await;
+                let took = began.elapsed();
+                match end {
+                    Ok(()) => Contained { end: "ends well".to_owned(), over: took },
+                    Err((end, timed_out)) => {
+                        let over = if timed_out { took.saturating_sub(timeout) } else { took };
+                        Contained { end, over }
+                    }
+                }
+            })
+        }
+    }
+}
+
+async fn attack(
+    host: &PluginHost,
+    way: &Way,
+    timeout: Duration,
+    set: fn(&mut Invocation),
+) -> Result<(), (String, bool)> {
+    let told = |failure: Failure| {
+        let timed_out = failure.kind == FailureKind::Timeout;
+        (format!("{:?} {}", failure.kind, failure.code).to_lowercase(), timed_out)
+    };
+    match way {
+        Way::Call(plugin) => {
+            let mut invocation = Invocation { timeout, ..call::invocation() };
+            invocation.function = "run".to_owned();
+            set(&mut invocation);
+            host.run(plugin, invocation).await.map(drop).map_err(told)
+        }
+        Way::Load(bytes) => {
+            let loaded = host.load(Arc::clone(bytes), Digest::of(bytes), Shape::default()).await;
+            loaded.map(drop).map_err(|_refused| ("refused at load".to_owned(), false))
+        }
+        Way::Describe(bytes) => {
+            let digest = Digest::of(bytes);
+            let plugin = host.load(Arc::clone(bytes), digest, Shape::default()).await;
+            let plugin = plugin.map_err(|error| (error.to_string(), false))?;
+            host.contracts(&plugin).await.map(drop).map_err(told)
+        }
+    }
+}
