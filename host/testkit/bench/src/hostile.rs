@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use wfhost_plugin::{HostOptions, Invocation, Plugin, PluginHost, Shape};
-use wfhost_workflow::{Digest, Failure, FailureKind};
+use wfhost_workflow::{Digest, Failure, FailureKind, Limits};
 
 use crate::report::Row;
 use crate::stats::{Times, ratio, us};
@@ -45,13 +45,17 @@ pub(crate) fn measure() -> Vec<Row> {
         let component = wfhost_testkit::guest::content("bench-steps");
         let digest = Digest::of(&component);
         let steps =
-            host.load(component.into(), digest, Shape::default()).await.expect("the guest loads");
+            host.load(component.into(), digest, shape(&host)).await.expect("the guest loads");
         Bench { host, steps, runtime: Handle::current() }
     });
     let wanted = std::env::var("WFHOST_BENCH_GUEST").unwrap_or_default();
     let guests = guests::all();
     let chosen = guests.iter().filter(|guest| guest.name.contains(&wanted));
     chosen.map(|guest| bench.row(guest)).collect()
+}
+
+fn shape(host: &PluginHost) -> Shape {
+    host.shape(&Limits::default(), false)
 }
 
 struct Bench {
@@ -143,7 +147,7 @@ impl<'a> Attack<'a> {
             guests::What::Call => {
                 let digest = Digest::of(&bytes);
                 let loaded =
-                    bench.runtime.block_on(bench.host.load(bytes, digest, Shape::default()));
+                    bench.runtime.block_on(bench.host.load(bytes, digest, shape(&bench.host)));
                 Way::Call(loaded.unwrap_or_else(|error| panic!("{}: {error}", guest.name)))
             }
         };
@@ -226,12 +230,12 @@ async fn attack(
             host.run(plugin, invocation).await.map(drop).map_err(told)
         }
         Way::Load(bytes) => {
-            let loaded = host.load(Arc::clone(bytes), Digest::of(bytes), Shape::default()).await;
+            let loaded = host.load(Arc::clone(bytes), Digest::of(bytes), shape(host)).await;
             loaded.map(drop).map_err(|_refused| ("refused at load".to_owned(), false))
         }
         Way::Describe(bytes) => {
             let digest = Digest::of(bytes);
-            let plugin = host.load(Arc::clone(bytes), digest, Shape::default()).await;
+            let plugin = host.load(Arc::clone(bytes), digest, shape(host)).await;
             let plugin = plugin.map_err(|error| (error.to_string(), false))?;
             host.contracts(&plugin).await.map(drop).map_err(told)
         }
