@@ -12,14 +12,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use tokio::sync::{Semaphore, oneshot};
+use serde::de::DeserializeOwned;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use wasmtime::Engine;
 use wasmtime::component::Component;
-use wfhost_workflow::Digest;
+use wfhost_workflow::{Contract, Digest};
 
 use crate::Error;
-use crate::cache::{Cache, CacheError, EngineId, Found, Native, NativeId};
+use crate::cache::{Cache, CacheError, EngineId, Found, Kind, Native, NativeId};
 use crate::engine::Codegen;
+use crate::facts::{ComponentFacts, Unreadable};
+use wire::{Made, Want};
 
 pub use options::{CompileOptions, CompilerProgram};
 pub use serve::serve;
@@ -28,6 +31,9 @@ pub(crate) use make::{COMPONENT_HEADER, CORE_HEADER, check_size, componentise};
 
 /// Deeply nested code must fail in the compiler's own checks, not end the process.
 const STACK_BYTES: usize = 64 << 20;
+
+/// Facts and contracts of another version are made anew.
+const RECORDS_MAKER: &str = env!("CARGO_PKG_VERSION");
 
 /// An engine, with what its native code hangs on.
 #[derive(Clone)]
@@ -52,7 +58,7 @@ impl Target {
 pub(crate) struct Compiler {
     shared: Arc<Shared>,
     /// Stands before compiling, not before what is in the cache.
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
 struct Shared {
@@ -72,9 +78,41 @@ impl Compiler {
                 None
             }
         });
-        let turns = Semaphore::new(options.at_once.max(1));
+        let turns = Arc::new(Semaphore::new(options.at_once.max(1)));
         let shared = Shared { options, cache, said_not_kept: AtomicBool::new(false) };
         Self { shared: Arc::new(shared), turns }
+    }
+
+    /// What the component's binary says of it, from the cache or read anew. Cancel-safe.
+    pub(crate) async fn facts(
+        &self,
+        bytes: Arc<[u8]>,
+        digest: Digest,
+    ) -> Result<Arc<ComponentFacts>, Error> {
+        if let Some(facts) = self.shared.record(Kind::Facts, digest) {
+            return Ok(Arc::new(facts));
+        }
+        let turn = self.turn().await;
+        let shared = Arc::clone(&self.shared);
+        let facts = on_thread(move || {
+            let _turn = turn;
+            shared.make_facts(&bytes, digest)
+        })
+        .await?;
+        Ok(Arc::new(facts))
+    }
+
+    /// What the component offered when it was asked last.
+    pub(crate) fn contracts(&self, digest: Digest) -> Option<Vec<Contract>> {
+        self.shared.record(Kind::Contracts, digest)
+    }
+
+    /// Keeps what the component offers.
+    pub(crate) fn keep_contracts(&self, digest: Digest, contracts: &[Contract]) {
+        match serde_json::to_vec(contracts) {
+            Ok(json) => self.shared.keep_record(Kind::Contracts, digest, &json),
+            Err(error) => tracing::debug!(%error, "contracts are not kept"),
+        }
     }
 
     /// The component, from the cache or made anew. Cancel-safe: what was begun is finished.
@@ -90,10 +128,19 @@ impl Compiler {
                 return Ok(component);
             }
         }
-        // Never closed, so that this always gets its turn.
-        let _turn = self.turns.acquire().await;
+        let turn = self.turn().await;
         let (shared, target) = (Arc::clone(&self.shared), target.clone());
-        on_thread(move || shared.make(&target, &bytes, digest)).await
+        on_thread(move || {
+            let _turn = turn;
+            shared.make(&target, &bytes, digest)
+        })
+        .await
+    }
+
+    /// Held by the thread that compiles, which goes on when nobody waits for it any more.
+    async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        // Never closed, so that everybody gets a turn.
+        Arc::clone(&self.turns).acquire_owned().await.ok()
     }
 }
 
@@ -125,10 +172,7 @@ impl Shared {
     }
 
     fn make(&self, target: &Target, bytes: &[u8], digest: Digest) -> Result<Component, Error> {
-        let found = Digest::of(bytes);
-        if found != digest {
-            return Err(Error::Digest { wanted: digest, found });
-        }
+        check_digest(bytes, digest)?;
         let id = target.native_id(digest);
         let patience = self.options.wall.to_std();
         let _turn = self.cache.as_ref().and_then(|cache| cache.turn(&id, patience));
@@ -137,17 +181,54 @@ impl Shared {
         {
             return Ok(component);
         }
-        let artifact = match &self.options.program {
-            Some(program) => child::compile(program, &self.options, &target.codegen, bytes)?,
-            None => make::native(&target.engine, bytes)?,
-        };
-        self.keep(&id, &artifact);
+        let Made { native, facts } =
+            self.compile(Want::Native(target.codegen), Some(&target.engine), bytes)?;
+        if !facts.is_empty() {
+            self.keep_record(Kind::Facts, digest, &facts);
+        }
+        self.keep(&id, &native);
         if let Some(Found::Hit(native)) = self.cache.as_ref().map(|cache| cache.native(&id))
             && let Some(component) = load(&target.engine, &native, digest)
         {
             return Ok(component);
         }
-        from_bytes(&target.engine, &artifact)
+        from_bytes(&target.engine, &native)
+    }
+
+    fn make_facts(&self, bytes: &[u8], digest: Digest) -> Result<ComponentFacts, Error> {
+        check_digest(bytes, digest)?;
+        let Made { facts, .. } = self.compile(Want::Facts, None, bytes)?;
+        let unreadable = |error: serde_json::Error| Unreadable::Invalid(error.to_string());
+        let read = serde_json::from_slice(&facts).map_err(unreadable)?;
+        self.keep_record(Kind::Facts, digest, &facts);
+        Ok(read)
+    }
+
+    fn compile(&self, want: Want, engine: Option<&Engine>, bytes: &[u8]) -> Result<Made, Error> {
+        match &self.options.program {
+            Some(program) => child::compile(program, &self.options, want, bytes),
+            None => make::make(want, || Ok(engine.cloned().unwrap_or_default()), bytes),
+        }
+    }
+
+    fn record<T: DeserializeOwned>(&self, kind: Kind, digest: Digest) -> Option<T> {
+        match self.cache.as_ref()?.record(kind, &digest.hex(), RECORDS_MAKER) {
+            // What another build of this version wrote may lack something: it is made anew.
+            Found::Hit(json) => serde_json::from_slice(&json).ok(),
+            Found::Miss => None,
+            Found::Refused(why) => {
+                let what = kind.name();
+                tracing::warn!("the cached {what} of {digest} {why}: they are made anew");
+                None
+            }
+        }
+    }
+
+    fn keep_record(&self, kind: Kind, digest: Digest, body: &[u8]) {
+        let Some(cache) = &self.cache else { return };
+        if let Err(error) = cache.keep_record(kind, &digest.hex(), RECORDS_MAKER, body) {
+            self.not_kept(&error);
+        }
     }
 
     fn keep(&self, id: &NativeId, artifact: &[u8]) {
@@ -166,6 +247,11 @@ impl Shared {
             tracing::warn!("what is compiled is not kept for the next time: {error}");
         }
     }
+}
+
+fn check_digest(bytes: &[u8], digest: Digest) -> Result<(), Error> {
+    let found = Digest::of(bytes);
+    if found == digest { Ok(()) } else { Err(Error::Digest { wanted: digest, found }) }
 }
 
 /// From a file whose MAC was right; shared with every process that maps it.

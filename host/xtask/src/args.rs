@@ -12,6 +12,7 @@ pub(crate) enum Request {
     Test { arguments: Vec<String> },
     Check { only: Option<Part> },
     Guests { way: Way },
+    JsGuests,
     Bench { arguments: Vec<String> },
 }
 
@@ -91,12 +92,17 @@ fn check(rest: &[String]) -> Result<Request, String> {
 fn guests(rest: &[String]) -> Result<Request, String> {
     let way = match rest {
         [] => Way::Any,
+        [language] if language == "js" => return Ok(Request::JsGuests),
         [option, name] if option == "--with" => match name.as_str() {
             "rustup" => Way::Rustup,
             "debian" => Way::Debian,
             other => return Err(format!("`--with` knows rustup and debian, not `{other}`")),
         },
-        _ => return Err("`guests` takes `--with rustup` or `--with debian`, or nothing".to_owned()),
+        _ => {
+            return Err(
+                "`guests` takes `js`, `--with rustup` or `--with debian`, or nothing".to_owned()
+            );
+        }
     };
     Ok(Request::Guests { way })
 }
@@ -121,6 +127,7 @@ mod tests {
         assert_eq!(parsed("check fmt"), Ok(Request::Check { only: Some(Part::Format) }));
         assert_eq!(parsed("guests"), Ok(Request::Guests { way: Way::Any }));
         assert_eq!(parsed("guests --with debian"), Ok(Request::Guests { way: Way::Debian }));
+        assert_eq!(parsed("guests js"), Ok(Request::JsGuests));
         assert_eq!(parsed("bench map"), Ok(Request::Bench { arguments: vec!["map".into()] }));
     }
 

@@ -2,6 +2,7 @@
 //! them, `target/guests/<package>.wasm`.
 
 mod inputs;
+pub(crate) mod js;
 mod manifest;
 
 use std::collections::BTreeMap;
@@ -90,7 +91,7 @@ fn remove_others(folder: &Path, guests: &BTreeMap<String, PathBuf>) -> Result<()
     for file in inputs::entries(folder)? {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let package = name.strip_suffix(".wasm").or_else(|| name.strip_suffix(".plugin.toml"));
-        if package.is_some_and(|package| !guests.contains_key(package)) {
+        if package.is_some_and(|package| !guests.contains_key(package) && !js::is_one(package)) {
             fs::remove_file(&file).map_err(|e| Failure::io("remove", &file, &e))?;
         }
     }

@@ -64,10 +64,14 @@ Needs a compiler for WebAssembly: an installed target wasm32-wasip2, else
 `rustup target add wasm32-wasip2`, else Debian's rustc-web, which builds the standard library from
 source. Does nothing where no input has changed. `--with` insists on one of the ways.
 
-Usage: cargo xtask guests [--with rustup | debian]
+`js` builds the guests in JavaScript instead, with Node and packages from npm: only a measurement
+needs them.
+
+Usage: cargo xtask guests [js | --with rustup | debian]
 
 Examples:
   cargo xtask guests
+  cargo xtask guests js
   cargo xtask guests --with debian
 ";
 

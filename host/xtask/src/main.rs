@@ -54,6 +54,7 @@ fn carry_out(request: Request) -> Result<()> {
             setup::compiler()?;
             guests::build(way)
         }
+        Request::JsGuests => guests::js::build(),
         Request::Bench { arguments } => bench::run(&arguments),
     }
 }

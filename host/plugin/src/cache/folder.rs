@@ -4,7 +4,7 @@
 //! key          32 random bytes, 0600: what the MACs are made with
 //! native/      <digest>-<engine>/{header, artifact}: renamed into place as a whole
 //! facts/       <digest>: what the component's binary says of it
-//! described/   <digest>: what its `describe` answered
+//! contracts/   <digest>: what it offers, its `describe` included
 //! locks/       <digest>-<engine>: held by the process that compiles it
 //! tmp/         what is being written, and what a crash left of that
 //! ```
@@ -43,7 +43,7 @@ impl Cache {
         }
         private_folder(folder)?;
         let key = Key::of(folder)?;
-        for part in [NATIVE, LOCKS, TMP, super::Kind::Facts.name(), super::Kind::Described.name()] {
+        for part in [NATIVE, LOCKS, TMP, super::Kind::Facts.name(), super::Kind::Contracts.name()] {
             private_folder(&folder.join(part))?;
         }
         Ok(Self { folder: folder.clone(), size_bytes: options.size_bytes, key })

@@ -31,17 +31,17 @@ pub(crate) enum Kind {
     Native,
     /// What the binary says of the component.
     Facts,
-    /// What its `describe` answered.
-    Described,
+    /// What it offers, its own description included.
+    Contracts,
 }
 
 impl Kind {
     /// Also the folder of those that stand alone.
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Native => "native",
             Self::Facts => "facts",
-            Self::Described => "described",
+            Self::Contracts => "contracts",
         }
     }
 }
@@ -197,7 +197,6 @@ pub(super) fn touch(file: &File) {
     }
 }
 
-#[expect(dead_code, reason = "facts and descriptions come next")]
 impl Cache {
     /// The record of a component.
     pub(crate) fn record(&self, kind: Kind, name: &str, maker: &str) -> Found<Vec<u8>> {
@@ -239,7 +238,7 @@ mod tests {
         let read = |key: &Key, kind, name, maker| decode(key, kind, name, maker, &text);
         assert_eq!(read(&key(1), Kind::Facts, "n", "0.1.0").unwrap(), b"body\nof two lines");
         assert_eq!(read(&key(2), Kind::Facts, "n", "0.1.0"), Err(Why::Foreign));
-        assert_eq!(read(&key(1), Kind::Described, "n", "0.1.0"), Err(Why::Altered));
+        assert_eq!(read(&key(1), Kind::Contracts, "n", "0.1.0"), Err(Why::Altered));
         assert_eq!(read(&key(1), Kind::Facts, "m", "0.1.0"), Err(Why::Altered));
         assert_eq!(read(&key(1), Kind::Facts, "n", "0.2.0"), Err(Why::Stale("0.1.0".into())));
         let newer =

@@ -107,7 +107,7 @@ impl Cache {
 
     fn items(&self) -> Result<Vec<Item>, CacheError> {
         let mut items = Vec::new();
-        for kind in [Kind::Native, Kind::Facts, Kind::Described] {
+        for kind in [Kind::Native, Kind::Facts, Kind::Contracts] {
             let folder = self.part(if kind == Kind::Native { NATIVE } else { kind.name() });
             for entry in fs::read_dir(&folder).map_err(CacheError::io("read", &folder))? {
                 let entry = entry.map_err(CacheError::io("read", &folder))?;

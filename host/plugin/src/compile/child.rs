@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::wire::{Answer, Request, read_line, read_rest, write_line};
+use super::wire::{Answer, Made, Refused, Request, Want, read_bytes, read_line, write_line};
 use super::{CompileOptions, CompilerProgram};
-use crate::engine::Codegen;
 use crate::{Error, failure};
 
 /// Native code has about three times its component's size.
 const NATIVE_BYTES_MAX: usize = 1 << 30;
+/// Facts of ten thousand functions have some megabytes.
+const FACTS_BYTES_MAX: usize = 64 << 20;
 /// The end of what a compiler says when it dies: the message of a panic.
 const SAID_BYTES_MAX: usize = 8 << 10;
 const SAID_SHOWN_BYTES_MAX: usize = 1 << 10;
@@ -31,11 +32,11 @@ const NO_MAPPING: &str = "Cannot allocate memory";
 pub(super) fn compile(
     program: &CompilerProgram,
     options: &CompileOptions,
-    codegen: &Codegen,
+    want: Want,
     component: &[u8],
-) -> Result<Vec<u8>, Error> {
+) -> Result<Made, Error> {
     let request = Request {
-        codegen: *codegen,
+        want,
         memory_bytes: options.memory_bytes,
         cpu_s: options.cpu.0.div_ceil(1000),
         nice: options.nice,
@@ -67,7 +68,7 @@ fn start(program: &CompilerProgram, options: &CompileOptions) -> io::Result<Chil
 /// What came of a child.
 struct Ended {
     /// `None`: not within the time.
-    answer: Option<io::Result<(Answer, Vec<u8>)>>,
+    answer: Option<io::Result<Result<Made, Refused>>>,
     said: String,
 }
 
@@ -97,18 +98,18 @@ fn attend(child: &mut Child, request: &Request, component: &[u8], wall: Duration
     })
 }
 
-fn read_answer(stdout: impl Read) -> io::Result<(Answer, Vec<u8>)> {
+fn read_answer(stdout: impl Read) -> io::Result<Result<Made, Refused>> {
     let mut stdout = BufReader::with_capacity(256 << 10, stdout);
-    let answer: Answer = read_line(&mut stdout)?;
-    let bytes = match &answer {
-        Answer::Made { bytes } if *bytes > NATIVE_BYTES_MAX => {
-            return Err(io::Error::other("the native code is too large"));
+    match read_line(&mut stdout)? {
+        Answer::Refused(refused) => Ok(Err(refused)),
+        Answer::Made { facts, native }
+            if facts <= FACTS_BYTES_MAX && native <= NATIVE_BYTES_MAX =>
+        {
+            let facts = read_bytes(&mut stdout, facts)?;
+            Ok(Ok(Made { facts, native: read_bytes(&mut stdout, native)? }))
         }
-        Answer::Made { bytes } => *bytes,
-        Answer::Refused(_) => 0,
-    };
-    let native = read_rest(&mut stdout, bytes)?;
-    Ok((answer, native))
+        Answer::Made { .. } => Err(io::Error::other("more was made than is accepted")),
+    }
 }
 
 /// The last bytes of all that comes.
@@ -124,25 +125,23 @@ fn tail(mut stderr: impl Read) -> String {
 }
 
 impl Ended {
-    fn result(self, status: ExitStatus, options: &CompileOptions) -> Result<Vec<u8>, Error> {
-        let over_memory = || Error::CompileMemory { max: options.memory_bytes };
-        match self.answer {
+    fn result(self, status: ExitStatus, options: &CompileOptions) -> Result<Made, Error> {
+        let over_memory = Error::CompileMemory { max: options.memory_bytes };
+        let failed = match self.answer {
             None => return Err(Error::CompileTime { kind: "wall", max: options.wall }),
-            Some(Ok((Answer::Made { .. }, native))) => return Ok(native),
-            Some(Ok((Answer::Refused(refused), _))) => {
-                let refused = Error::from(refused);
-                return Err(match refused {
-                    Error::Compile(why) if why.contains(NO_MAPPING) => over_memory(),
-                    refused => refused,
-                });
+            Some(Ok(Ok(made))) => return Ok(made),
+            Some(Ok(Err(Refused::Compile(why)))) if why.contains(NO_MAPPING) => {
+                return Err(over_memory);
             }
-            Some(Err(_)) => {}
-        }
+            Some(Ok(Err(refused))) => return Err(refused.into()),
+            Some(Err(failed)) => failed,
+        };
+        tracing::debug!(%failed, %status, "the compiler did not answer");
         if status.signal() == Some(Signal::XCPU.as_raw()) {
             return Err(Error::CompileTime { kind: "processor", max: options.cpu });
         }
         if self.said.contains(NO_MEMORY) || self.said.contains(NO_MAPPING) {
-            return Err(over_memory());
+            return Err(over_memory);
         }
         let said = failure::bounded(self.said.trim(), SAID_SHOWN_BYTES_MAX);
         match status.signal() {

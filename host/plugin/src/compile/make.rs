@@ -8,7 +8,9 @@ use wasi_preview1_component_adapter_provider::{
 use wasmtime::Engine;
 use wit_component::ComponentEncoder;
 
+use super::wire::{Made, Want};
 use crate::Error;
+use crate::facts::{self, Unreadable};
 
 /// A JavaScript or Python guest has 12 to 20 MB.
 pub(super) const COMPONENT_BYTES_MAX: usize = 128 << 20;
@@ -16,8 +18,29 @@ pub(super) const COMPONENT_BYTES_MAX: usize = 128 << 20;
 pub(crate) const CORE_HEADER: [u8; 8] = *b"\0asm\x01\0\0\0";
 pub(crate) const COMPONENT_HEADER: [u8; 8] = *b"\0asm\x0d\0\x01\0";
 
-/// Native code of a component, or of a core module that carries its WIT.
-pub(super) fn native(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+/// What is wanted of a component, or of a core module that carries its WIT.
+pub(super) fn make(
+    want: Want,
+    engine: impl FnOnce() -> Result<Engine, Error>,
+    bytes: &[u8],
+) -> Result<Made, Error> {
+    match want {
+        Want::Native(_) => {
+            let native = native(&engine()?, bytes)?;
+            // What compiles can run; that its facts cannot be told is said when they are asked.
+            let facts = facts(bytes).unwrap_or_default();
+            Ok(Made { native, facts })
+        }
+        Want::Facts => Ok(Made { native: Vec::new(), facts: facts(bytes)? }),
+    }
+}
+
+fn facts(bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    let facts = facts::of(bytes)?;
+    serde_json::to_vec(&facts).map_err(|error| Unreadable::Invalid(error.to_string()).into())
+}
+
+fn native(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, Error> {
     check_size(bytes)?;
     let component = if bytes.starts_with(&COMPONENT_HEADER) {
         Cow::Borrowed(bytes)

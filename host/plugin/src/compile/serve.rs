@@ -8,7 +8,7 @@ use std::thread;
 
 use wasmtime::Engine;
 
-use super::wire::{Answer, Request, read_line, read_rest, write_line};
+use super::wire::{Answer, Made, Request, Want, read_bytes, read_line, write_line};
 use super::{STACK_BYTES, confine, make};
 use crate::{Error, engine};
 
@@ -22,15 +22,16 @@ pub fn serve() -> io::Result<()> {
     let mut input = BufReader::new(io::stdin());
     let request: Request = read_line(&mut input)?;
     confine::to(&request)?;
-    let component = read_rest(&mut input, request.bytes.min(make::COMPONENT_BYTES_MAX + 1))?;
+    let component = read_bytes(&mut input, request.bytes.min(make::COMPONENT_BYTES_MAX + 1))?;
     let compiling = thread::Builder::new()
         .stack_size(STACK_BYTES)
-        .spawn(move || native(&request, &component))?;
+        .spawn(move || made(request.want, &component))?;
     let made = compiling.join().map_err(|_panic| io::Error::other("the compiler panicked"))?;
     let mut output = io::stdout().lock();
     match made {
-        Ok(native) => {
-            write_line(&mut output, &Answer::Made { bytes: native.len() })?;
+        Ok(Made { native, facts }) => {
+            write_line(&mut output, &Answer::Made { facts: facts.len(), native: native.len() })?;
+            output.write_all(&facts)?;
             output.write_all(&native)?;
         }
         Err(refused) => write_line(&mut output, &Answer::Refused(refused.into()))?,
@@ -38,8 +39,11 @@ pub fn serve() -> io::Result<()> {
     output.flush()
 }
 
-fn native(request: &Request, component: &[u8]) -> Result<Vec<u8>, Error> {
-    let engine = Engine::new(&engine::codegen_config(&request.codegen))
-        .map_err(|error| Error::Compile(format!("{error:#}")))?;
-    make::native(&engine, component)
+fn made(want: Want, component: &[u8]) -> Result<Made, Error> {
+    let engine = || match want {
+        Want::Native(codegen) => Engine::new(&engine::codegen_config(&codegen))
+            .map_err(|error| Error::Compile(format!("{error:#}"))),
+        Want::Facts => Ok(Engine::default()),
+    };
+    make::make(want, engine, component)
 }

@@ -1,6 +1,6 @@
 //! What passes between a host and its compiler: a line of JSON, then bytes, each way.
 
-use std::io::{self, BufRead, Read as _};
+use std::io::{self, BufRead, Read};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -13,10 +13,29 @@ use crate::{Error, failure};
 /// Compile errors of wasmtime have a few hundred bytes; a hostile name in one is cut.
 pub(super) const LINE_BYTES_MAX: u64 = 64 << 10;
 
+/// What is to be made of a component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Want {
+    /// Native code, and the facts with it, as far as they can be told.
+    Native(Codegen),
+    /// Facts alone: fast, since nothing is compiled.
+    Facts,
+}
+
+/// What was made.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    /// Empty where only facts were wanted.
+    pub(super) native: Vec<u8>,
+    /// JSON; empty where they cannot be told.
+    pub(super) facts: Vec<u8>,
+}
+
 /// To the compiler; the component follows.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Request {
-    pub(super) codegen: Codegen,
+    pub(super) want: Want,
     pub(super) memory_bytes: u64,
     pub(super) cpu_s: u64,
     pub(super) nice: u8,
@@ -24,11 +43,11 @@ pub(super) struct Request {
     pub(super) bytes: usize,
 }
 
-/// From the compiler; native code follows, if it made any.
+/// From the compiler; facts and native code follow, if it made any.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Answer {
-    Made { bytes: usize },
+    Made { facts: usize, native: usize },
     Refused(Refused),
 }
 
@@ -84,13 +103,9 @@ pub(super) fn read_line<T: DeserializeOwned>(from: &mut impl BufRead) -> io::Res
     Ok(serde_json::from_slice(&line)?)
 }
 
-/// Exactly `bytes` bytes and then the end.
-pub(super) fn read_rest(from: &mut impl BufRead, bytes: usize) -> io::Result<Vec<u8>> {
-    let mut rest = Vec::new();
-    from.by_ref().take(bytes as u64 + 1).read_to_end(&mut rest)?;
-    if rest.len() == bytes {
-        Ok(rest)
-    } else {
-        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "cut short or too long"))
-    }
+/// Exactly `bytes` bytes.
+pub(super) fn read_bytes(from: &mut impl Read, bytes: usize) -> io::Result<Vec<u8>> {
+    let mut read = Vec::new();
+    from.take(bytes as u64).read_to_end(&mut read)?;
+    if read.len() == bytes { Ok(read) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }

@@ -13,9 +13,16 @@ const SHARED: [&str; 3] = ["guest-sdk", "wit", "Cargo.toml"];
 
 /// A digest of every file that guests are built from, and of the compiler.
 pub(crate) fn digest(root: &Path, compiler: &str) -> Result<String> {
+    let parts: Vec<PathBuf> =
+        WORKSPACES.into_iter().chain(SHARED).map(|part| root.join(part)).collect();
+    digest_of(root, &parts, compiler)
+}
+
+/// A digest of every file in some folders, and of the compiler.
+pub(super) fn digest_of(root: &Path, parts: &[PathBuf], compiler: &str) -> Result<String> {
     let mut files = Vec::new();
-    for part in WORKSPACES.into_iter().chain(SHARED) {
-        collect(&root.join(part), &mut files)?;
+    for part in parts {
+        collect(part, &mut files)?;
     }
     files.sort();
     let mut hasher = DefaultHasher::new();
