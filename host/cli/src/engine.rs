@@ -1,26 +1,38 @@
 //! The plugin host of this process, and the async threads that it runs on.
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
 use wfhost_plugin::compile::{CompileOptions, CompilerProgram};
 use wfhost_plugin::{HostOptions, Plugin, PluginHost};
-use wfhost_workflow::{Contract, Limits};
+use wfhost_workflow::{Contract, DurationMs, Limits};
 
-use crate::cache_folder;
 use crate::error::{CommandError, Result};
-use crate::workflow_file::Component;
+use crate::output::Output;
+use crate::workflow_file::{Component, with_sources};
+use crate::{cache_folder, clock, sanitise};
+
+/// What is not ready after this long is said.
+const SAID_AFTER: Duration = Duration::from_secs(1);
 
 /// Shared by what checks components and what runs them, so that each is compiled once.
 #[derive(Clone)]
 pub(crate) struct Engine {
-    runtime: Arc<tokio::runtime::Runtime>,
+    runtime: Arc<Runtime>,
     host: PluginHost,
+    output: Output,
 }
 
+/// An error for people.
+type Told<T> = std::result::Result<T, String>;
+
 impl Engine {
-    /// Room for `slots` attempts at once.
-    pub(crate) fn new(slots: u32) -> Result<Self> {
+    /// Room for `slots` attempts at once; what takes long is said to `output`.
+    pub(crate) fn new(slots: u32, output: &Output) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .thread_name("steps")
             .enable_all()
@@ -30,37 +42,75 @@ impl Engine {
         let host = PluginHost::new(options).map_err(|error| {
             CommandError::store(error).context("could not start the plugin host")
         })?;
-        Ok(Self { runtime: Arc::new(runtime), host })
+        Ok(Self { runtime: Arc::new(runtime), host, output: output.clone() })
     }
 
     pub(crate) const fn host(&self) -> &PluginHost {
         &self.host
     }
 
-    pub(crate) fn runtime(&self) -> &tokio::runtime::Runtime {
+    pub(crate) fn runtime(&self) -> &Runtime {
         &self.runtime
     }
 
-    /// Makes a component ready, and asks what it offers. Errors are for people.
-    pub(crate) fn load(
-        &self,
-        component: &Component,
-    ) -> std::result::Result<(Arc<Plugin>, Arc<Vec<Contract>>), String> {
+    /// Makes a component ready, and asks what it offers.
+    pub(crate) fn load(&self, component: &Component) -> Told<(Arc<Plugin>, Arc<Vec<Contract>>)> {
+        self.runtime.block_on(self.loaded(component))
+    }
+
+    /// What components offer, in their order. One that was asked before is not loaded; the
+    /// others are compiled side by side.
+    pub(crate) fn offers(&self, components: &[&Component]) -> Vec<Told<Arc<Vec<Contract>>>> {
+        let ask = |component: &&Component| {
+            let (engine, component) = (self.clone(), (*component).clone());
+            self.runtime.spawn(async move {
+                match engine.host.known_contracts(&component.digest).await {
+                    Some(known) => Ok(known),
+                    None => engine.loaded(&component).await.map(|(_, contracts)| contracts),
+                }
+            })
+        };
+        let asked: Vec<_> = components.iter().map(ask).collect();
         self.runtime.block_on(async {
-            let shape = self.host.shape(&Limits::default(), false);
-            let plugin = self
-                .host
-                .load(Arc::clone(&component.bytes), component.digest, shape)
-                .await
-                .map_err(|error| error.to_string())?;
-            let contracts = self
-                .host
-                .contracts(&plugin)
-                .await
-                .map_err(|failure| format!("it does not describe itself: {failure}"))?;
-            Ok((plugin, contracts))
+            let mut offers = Vec::new();
+            for answer in asked {
+                offers.push(answer.await.unwrap_or_else(|error| Err(error.to_string())));
+            }
+            offers
         })
     }
+
+    async fn loaded(&self, component: &Component) -> Told<(Arc<Plugin>, Arc<Vec<Contract>>)> {
+        let shape = self.host.shape(&Limits::default(), false);
+        let load = self.host.load(Arc::clone(&component.bytes), component.digest, shape);
+        let plugin = self.said(component, load).await.map_err(|error| with_sources(&error))?;
+        let contracts = self
+            .host
+            .contracts(&plugin)
+            .await
+            .map_err(|failure| format!("it does not describe itself: {failure}"))?;
+        Ok((plugin, contracts))
+    }
+
+    /// Says what is waited for, if that takes long.
+    async fn said<T>(&self, component: &Component, load: impl Future<Output = T>) -> T {
+        let mut load = pin!(load);
+        if let Ok(loaded) = timeout(SAID_AFTER, &mut load).await {
+            return loaded;
+        }
+        let name = component.path.file_name().unwrap_or_default().to_string_lossy();
+        let name = sanitise::line(&name);
+        self.output.note(&format!("compiling {name}, which is done once"));
+        let started = clock::instant();
+        let loaded = load.await;
+        let took = DurationMs(millis(started.elapsed() + SAID_AFTER));
+        self.output.note(&format!("{name} took {}", clock::span(took)));
+        loaded
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// As many steps at once as there are processors.

@@ -132,9 +132,11 @@ impl WorkflowFile {
         engine: &Engine,
     ) -> Result<Contracts, Refused> {
         let (mut contracts, mut problems) = (Contracts::new(), Vec::new());
-        for (used, plugin) in self.definition.plugins.iter().zip(plugins) {
-            match engine.load(&plugin.component) {
-                Ok((_, offered)) => {
+        let components: Vec<_> = plugins.iter().map(|plugin| &plugin.component).collect();
+        let offers = engine.offers(&components);
+        for ((used, plugin), offered) in self.definition.plugins.iter().zip(plugins).zip(offers) {
+            match offered {
+                Ok(offered) => {
                     contracts.insert(Arc::clone(&used.alias), offered);
                 }
                 Err(message) => {
@@ -219,7 +221,8 @@ fn read_bounded(path: &Path, bytes_max: u64) -> std::io::Result<Vec<u8>> {
     if bytes.len() as u64 > bytes_max { Err(too_large()) } else { Ok(bytes) }
 }
 
-fn with_sources(error: &dyn std::error::Error) -> String {
+/// The chain of an error on one line.
+pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -89,7 +89,7 @@ impl Compiler {
         bytes: Arc<[u8]>,
         digest: Digest,
     ) -> Result<Arc<ComponentFacts>, Error> {
-        if let Some(facts) = self.shared.record(Kind::Facts, digest) {
+        if let Some(facts) = self.known(Kind::Facts, digest).await {
             return Ok(Arc::new(facts));
         }
         let turn = self.turn().await;
@@ -103,16 +103,31 @@ impl Compiler {
     }
 
     /// What the component offered when it was asked last.
-    pub(crate) fn contracts(&self, digest: Digest) -> Option<Vec<Contract>> {
-        self.shared.record(Kind::Contracts, digest)
+    pub(crate) async fn contracts(&self, digest: Digest) -> Option<Arc<Vec<Contract>>> {
+        self.known(Kind::Contracts, digest).await.map(Arc::new)
     }
 
     /// Keeps what the component offers.
-    pub(crate) fn keep_contracts(&self, digest: Digest, contracts: &[Contract]) {
-        match serde_json::to_vec(contracts) {
-            Ok(json) => self.shared.keep_record(Kind::Contracts, digest, &json),
+    pub(crate) async fn keep_contracts(&self, digest: Digest, contracts: Arc<Vec<Contract>>) {
+        let shared = Arc::clone(&self.shared);
+        let keep = move || match serde_json::to_vec(&*contracts) {
+            Ok(json) => shared.keep_record(Kind::Contracts, digest, &json),
             Err(error) => tracing::debug!(%error, "contracts are not kept"),
+        };
+        if self.shared.cache.is_some()
+            && let Err(error) = tokio::task::spawn_blocking(keep).await
+        {
+            tracing::debug!(%error, "contracts are not kept");
         }
+    }
+
+    async fn known<T>(&self, kind: Kind, digest: Digest) -> Option<T>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        self.shared.cache.as_ref()?;
+        let shared = Arc::clone(&self.shared);
+        tokio::task::spawn_blocking(move || shared.record(kind, digest)).await.ok().flatten()
     }
 
     /// The component, from the cache or made anew. Cancel-safe: what was begun is finished.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
-use wfhost_workflow::{Contract, Failure, FailureKind, Json, Limit, Limits};
+use wfhost_workflow::{Contract, Digest, Failure, FailureKind, Json, Limit, Limits};
 
 use crate::ability::kv::Kv;
 use crate::ability::{LogLevel, StepSink};
@@ -32,8 +32,23 @@ impl PluginHost {
     /// # Errors
     /// If `describe` fails, goes over a limit, or its answer makes no sense.
     pub async fn contracts(&self, plugin: &Plugin) -> Result<Arc<Vec<Contract>>, Failure> {
-        let contracts = plugin.contracts.get_or_try_init(|| self.describe(plugin)).await?;
+        let contracts = plugin.contracts.get_or_try_init(|| self.asked_once(plugin)).await?;
         Ok(Arc::clone(contracts))
+    }
+
+    /// What the component of that digest offers, if it has been asked before and the cache
+    /// still knows: then nothing need be loaded to know it.
+    pub async fn known_contracts(&self, digest: &Digest) -> Option<Arc<Vec<Contract>>> {
+        self.inner.compiler.contracts(*digest).await
+    }
+
+    async fn asked_once(&self, plugin: &Plugin) -> Result<Arc<Vec<Contract>>, Failure> {
+        if let Some(known) = self.known_contracts(plugin.digest()).await {
+            return Ok(known);
+        }
+        let contracts = self.describe(plugin).await?;
+        self.inner.compiler.keep_contracts(*plugin.digest(), Arc::clone(&contracts)).await;
+        Ok(contracts)
     }
 
     async fn describe(&self, plugin: &Plugin) -> Result<Arc<Vec<Contract>>, Failure> {

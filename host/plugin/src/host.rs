@@ -13,6 +13,7 @@ use crate::Error;
 use crate::ability::{files, random};
 use crate::bindings::{StepPre, kv, log, progress};
 use crate::compile::{CompileOptions, Compiler};
+use crate::facts::ComponentFacts;
 use crate::lanes::{Lanes, LongSteps};
 use crate::limits::Counters;
 use crate::shape::{Shape, Shaped, Shapes};
@@ -73,7 +74,7 @@ pub(crate) struct Inner {
     pub(crate) counters: Counters,
     pub(crate) lanes: Lanes,
     pub(crate) options: HostOptions,
-    compiler: Compiler,
+    pub(crate) compiler: Compiler,
     plugins: Mutex<Plugins>,
 }
 
@@ -176,6 +177,19 @@ impl PluginHost {
         let cell = self.entry((digest, shape));
         let plugin = cell.get_or_try_init(|| self.compile(bytes, digest, shaped)).await?;
         Ok(Arc::clone(plugin))
+    }
+
+    /// What a component's bytes say of it. Read where components are compiled, since a
+    /// stranger's bytes are parsed; kept in the cache. Cancel-safe.
+    ///
+    /// # Errors
+    /// If the content is not what `digest` says, or no component that can be described.
+    pub async fn facts(
+        &self,
+        bytes: Arc<[u8]>,
+        digest: Digest,
+    ) -> Result<Arc<ComponentFacts>, Error> {
+        self.inner.compiler.facts(bytes, digest).await
     }
 
     async fn compile(

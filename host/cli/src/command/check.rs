@@ -31,7 +31,7 @@ pub(crate) struct CheckArgs {
 impl CheckArgs {
     pub(crate) fn carry_out(self, context: &Context) -> Result<ExitCode> {
         let output = &context.output;
-        match check(&self.file) {
+        match check(&self.file, output) {
             Ok(checked) => {
                 if output.is_json() {
                     output.json(&checked.json())?;
@@ -60,13 +60,13 @@ struct Checked {
     contracts: Contracts,
 }
 
-fn check(path: &std::path::Path) -> std::result::Result<Checked, Refused> {
+fn check(path: &std::path::Path, output: &Output) -> std::result::Result<Checked, Refused> {
     let file = WorkflowFile::read(path)?;
     let plugins = file.plugins()?;
     let contracts = if plugins.is_empty() {
         Contracts::new()
     } else {
-        let engine = Engine::new(1).map_err(Refused::Unreadable)?;
+        let engine = Engine::new(1, output).map_err(Refused::Unreadable)?;
         file.check(&plugins, &engine)?
     };
     Ok(Checked { file, plugins, contracts })

@@ -36,7 +36,7 @@ impl ResumeArgs {
             return Err(CommandError::usage("there is no run yet")
                 .hint("`wfhost run FILE` starts one; `--data` names another data folder"));
         }
-        let engine = Engine::new(self.serve.slots())?;
+        let engine = Engine::new(self.serve.slots(), &context.output)?;
         let mut serving = Serving::open(context, self.serve.purpose(&engine))?;
         let found = match &self.run {
             Some(prefix) => serving.session().find(prefix),

@@ -79,7 +79,7 @@ impl RunArgs {
         let input = self.input.as_deref().map(input::read_json).transpose()?;
         let input = input::merged(file.definition.input.as_ref(), input, &self.parameter)?;
         let plugins = file.plugins()?;
-        let engine = Engine::new(self.serve.slots())?;
+        let engine = Engine::new(self.serve.slots(), &context.output)?;
         file.check(&plugins, &engine)?;
         let run = run_id::new()?;
         let facts = RunFacts { id: run, workflow: file.definition.name.clone() };

@@ -48,7 +48,7 @@ impl CallArgs {
     pub(crate) fn carry_out(self, context: &Context) -> Result<ExitCode> {
         let input = read_json(&self.input)?;
         let component = Component::read(&self.file).map_err(CommandError::usage)?;
-        let engine = Engine::new(1)?;
+        let engine = Engine::new(1, &context.output)?;
         let (plugin, contracts) = engine.load(&component).map_err(|message| {
             CommandError::invalid(message).context(self.file.display().to_string())
         })?;
