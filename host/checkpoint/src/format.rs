@@ -14,7 +14,7 @@ use wfhost_workflow::run::{Event, Record};
 use wfhost_workflow::{Digest, Revision, RunId, TimestampMs};
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub(crate) use envelope::{Opened, Unsealed, open, seal};
 pub(crate) use summary::{decode_summary, encode_summary};
@@ -83,6 +83,11 @@ pub(crate) fn decode_record(
         .map(|stored| event::from_stored(stored, fetch))
         .collect::<Result<Vec<Event>, Unreadable>>()?;
     Ok(Record { revision, at: TimestampMs(at_ms), events })
+}
+
+/// The payload of a record that `maker` makes; for the fuzzer.
+pub(crate) fn made_record<'de, D: Deserializer<'de>>(run: RunId, maker: D) -> Option<Vec<u8>> {
+    encode(run, &StoredRecord::deserialize(maker).ok()?).ok()
 }
 
 /// The contents that a record refers to, its own file included.

@@ -15,6 +15,8 @@ mod error;
 mod files;
 mod folder;
 mod format;
+#[doc(hidden)]
+pub mod fuzzing;
 mod journal;
 mod key;
 mod lock;

@@ -111,6 +111,17 @@ fn parse(slot: &[u8; SLOT_BYTES]) -> Option<Progress> {
     whole.then_some(Progress { batches: number(8)?, runs: number(16)? })
 }
 
+/// Whether a slot that can be read from `bytes` is written as it was; for the fuzzer.
+pub(crate) fn is_same_when_read(bytes: &[u8]) -> bool {
+    let read = bytes.first_chunk::<SLOT_BYTES>().and_then(parse);
+    let number = |at: usize| {
+        let eight = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>());
+        eight.map_or(0, |eight| u64::from_le_bytes(*eight))
+    };
+    let made = Progress { batches: number(0), runs: number(8) };
+    read.is_none_or(|read| parse(&slot(read)) == Some(read)) && parse(&slot(made)) == Some(made)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

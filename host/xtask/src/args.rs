@@ -1,8 +1,9 @@
 //! The command line, as values.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::{check::Part, help, setup::guest_target::Way};
+use crate::{check::Part, fuzz, help, setup::guest_target::Way};
 
 /// What the user wants.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,6 +15,7 @@ pub(crate) enum Request {
     Guests { way: Way },
     JsGuests,
     Bench { arguments: Vec<String> },
+    Fuzz(fuzz::Options),
 }
 
 /// Reads the words after `cargo xtask`; the error is for the user.
@@ -39,6 +41,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Request, String> {
         "check" => check(rest),
         "guests" => guests(rest),
         "bench" => Ok(Request::Bench { arguments: rest.to_vec() }),
+        "fuzz" => fuzz(rest),
         name => Err(unknown(name)),
     }
 }
@@ -107,6 +110,37 @@ fn guests(rest: &[String]) -> Result<Request, String> {
     Ok(Request::Guests { way })
 }
 
+/// How long each target is fuzzed.
+const FUZZ_TIME: Duration = Duration::from_secs(600);
+
+fn fuzz(rest: &[String]) -> Result<Request, String> {
+    let mut options =
+        fuzz::Options { targets: Vec::new(), time: FUZZ_TIME, jobs: None, replay: None };
+    let mut words = rest.iter();
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or_else(|| format!("`{word}` needs a value"));
+        match word.as_str() {
+            "--time" => {
+                let text = value()?;
+                options.time = fuzz::duration(text)
+                    .ok_or_else(|| format!("`{text}` is no time such as 90s, 10m or 1h"))?;
+            }
+            "--jobs" => {
+                let text = value()?;
+                let jobs = text.parse().ok().filter(|jobs| (1..=64).contains(jobs));
+                options.jobs =
+                    Some(jobs.ok_or_else(|| format!("`{text}` is no number from 1 to 64"))?);
+            }
+            "--replay" => options.replay = Some(PathBuf::from(value()?)),
+            option if option.starts_with('-') => {
+                return Err(format!("`fuzz` has no option `{option}`"));
+            }
+            target => options.targets.push(target.to_owned()),
+        }
+    }
+    Ok(Request::Fuzz(options))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +163,20 @@ mod tests {
         assert_eq!(parsed("guests --with debian"), Ok(Request::Guests { way: Way::Debian }));
         assert_eq!(parsed("guests js"), Ok(Request::JsGuests));
         assert_eq!(parsed("bench map"), Ok(Request::Bench { arguments: vec!["map".into()] }));
+    }
+
+    #[test]
+    fn what_to_fuzz_is_understood() {
+        let options = |line| match parsed(line) {
+            Ok(Request::Fuzz(options)) => options,
+            other => panic!("{other:?}"),
+        };
+        let all = options("fuzz");
+        assert_eq!((all.targets.len(), all.time, all.jobs), (0, FUZZ_TIME, None));
+        let some = options("fuzz messages --time 90s expressions --jobs 2");
+        assert_eq!(some.targets, ["messages", "expressions"]);
+        assert_eq!((some.time, some.jobs), (Duration::from_secs(90), Some(2)));
+        assert_eq!(options("fuzz --replay a/b").replay, Some("a/b".into()));
     }
 
     #[test]
@@ -155,6 +203,10 @@ mod tests {
             ("test -p wfhost", "package(NAME)"),
             ("check everything", "everything"),
             ("guests --with brew", "brew"),
+            ("fuzz --time soon", "soon"),
+            ("fuzz --jobs 0", "0"),
+            ("fuzz --time", "--time"),
+            ("fuzz --fast", "--fast"),
         ] {
             let error = parsed(line).expect_err(line);
             assert!(error.contains(named), "{line}: {error}");

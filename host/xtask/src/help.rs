@@ -1,7 +1,7 @@
 //! What `--help` says.
 
 #[cfg(test)]
-pub(crate) const COMMANDS: [&str; 5] = ["demo", "test", "check", "guests", "bench"];
+pub(crate) const COMMANDS: [&str; 6] = ["demo", "test", "check", "guests", "bench", "fuzz"];
 
 pub(crate) const ALL: &str = "\
 Builds, shows and checks wfhost. What is missing is found or installed first.
@@ -14,6 +14,7 @@ Commands:
   check [PART]      formatting, lints and docs, as a change must pass them
   guests            builds the WebAssembly components of plugins/ and of the tests
   bench [ARGUMENTS] measures
+  fuzz [TARGET…]    feeds the readers of foreign data with millions of inputs
 
 `cargo xtask <COMMAND> --help` says more, with examples.
 ";
@@ -85,6 +86,26 @@ Examples:
   cargo xtask bench -- --help
 ";
 
+const FUZZ: &str = "\
+Feeds what reads foreign data with inputs that libFuzzer makes up, and looks for panics, endless
+loops, memory without bound, and values that do not come back as they went.
+
+Works with the stable compiler; installs a C++ compiler where there is none. Each TARGET is fuzzed
+for the time given by `--time` (10m unless given), `--jobs` of them at once (half the processors
+unless given). Without TARGET all are: host/testkit/fuzz/corpus has a folder for each, with its
+seeds. What is found is written to host/testkit/fuzz/regressions, which `cargo xtask test` replays,
+and the exit code is 1.
+
+Usage: cargo xtask fuzz [TARGET…] [--time TIME] [--jobs N]
+       cargo xtask fuzz [TARGET] --replay FILE
+
+Examples:
+  cargo xtask fuzz
+  cargo xtask fuzz messages --time 1h
+  cargo xtask fuzz --time 30s --jobs 2
+  cargo xtask fuzz --replay host/testkit/fuzz/regressions/messages/crash-1
+";
+
 /// The help of one command.
 pub(crate) fn of(command: &str) -> Option<&'static str> {
     match command {
@@ -93,6 +114,7 @@ pub(crate) fn of(command: &str) -> Option<&'static str> {
         "check" => Some(CHECK),
         "guests" => Some(GUESTS),
         "bench" => Some(BENCH),
+        "fuzz" => Some(FUZZ),
         _ => None,
     }
 }

@@ -9,6 +9,7 @@ mod check;
 mod clock;
 mod demo;
 mod failure;
+mod fuzz;
 mod guests;
 mod help;
 mod place;
@@ -23,6 +24,9 @@ use args::Request;
 use failure::Result;
 
 fn main() -> ExitCode {
+    if let Some(code) = fuzz::compiler::stand_in() {
+        return code;
+    }
     let words: Vec<String> = std::env::args().skip(1).collect();
     let request = match args::parse(&words) {
         Ok(request) => request,
@@ -56,5 +60,6 @@ fn carry_out(request: Request) -> Result<()> {
         }
         Request::JsGuests => guests::js::build(),
         Request::Bench { arguments } => bench::run(&arguments),
+        Request::Fuzz(options) => fuzz::run(&options),
     }
 }

@@ -1,5 +1,6 @@
 //! What must be on the machine before anything is built: found, or installed, or named.
 
+mod cplusplus;
 pub(crate) mod guest_target;
 mod libzmq;
 mod packages;
@@ -7,6 +8,7 @@ mod packages;
 use crate::failure::{Failure, Result};
 use crate::{place, process};
 
+pub(crate) use cplusplus::cplusplus;
 pub(crate) use libzmq::libzmq;
 
 /// The oldest compiler that builds the host; the workspace's `rust-version`.

@@ -50,17 +50,22 @@ impl Meta {
     }
 
     pub(crate) fn put_into(self, batch: &mut Batch) -> Result<(), Error> {
+        let payload = self.payload()?;
+        let key = Key::Meta.bytes();
+        let value = format::seal(&key, &payload, true);
+        batch.put(key, value);
+        Ok(())
+    }
+
+    /// The inverse of [`Self::decode`].
+    pub(crate) fn payload(self) -> Result<Vec<u8>, Error> {
         let stored = StoredMeta {
             format: FORMAT,
             batches: self.batches,
             runs: self.runs,
             checksum: self.checksum.to_be_bytes(),
         };
-        let payload = format::encode(RunId::from_bytes([0; 16]), &stored)?;
-        let key = Key::Meta.bytes();
-        let value = format::seal(&key, &payload, true);
-        batch.put(key, value);
-        Ok(())
+        format::encode(RunId::from_bytes([0; 16]), &stored)
     }
 
     /// The entry's payload, with the format that it was written in.
