@@ -39,10 +39,13 @@ impl Bare {
         let limits = Limits::default();
         let kv = Kv::new(Arc::new(BTreeMap::new()), &limits);
         let state = AttemptState::new(&limits, Arc::clone(&self.sink), kv);
+        let Some(steps) = &self.plugin.linked.steps else {
+            return Err("no component of the step world".to_owned());
+        };
         let mut store = Store::new(&self.plugin.shaped.target.engine, state);
         store.set_epoch_deadline(u64::MAX / 2);
         let called = async {
-            let step = self.plugin.pre.instantiate_async(&mut store).await?;
+            let step = steps.instantiate_async(&mut store).await?;
             let steps = step.wfhost_step_steps();
             steps.call_run(&mut store, &self.function, &self.context, &self.input).await
         };

@@ -12,6 +12,7 @@ use crate::ability::kv::Kv;
 use crate::ability::{LogLevel, StepSink};
 use crate::bindings::StepPre;
 use crate::bindings::steps::Description;
+use crate::facts::ComponentFacts;
 use crate::limits::Held;
 use crate::run::{GRACE, instantiate};
 use crate::shape::Shaped;
@@ -46,22 +47,45 @@ impl PluginHost {
         if let Some(known) = self.known_contracts(plugin.digest()).await {
             return Ok(known);
         }
-        let contracts = self.describe(plugin).await?;
+        let contracts = Arc::new(self.offered(plugin).await?);
         self.inner.compiler.keep_contracts(*plugin.digest(), Arc::clone(&contracts)).await;
         Ok(contracts)
     }
 
-    async fn describe(&self, plugin: &Plugin) -> Result<Arc<Vec<Contract>>, Failure> {
+    /// The described steps, then the exported functions that JSON can carry.
+    async fn offered(&self, plugin: &Plugin) -> Result<Vec<Contract>, Failure> {
+        let functions = &plugin.linked.functions;
+        let mut contracts = match &plugin.linked.steps {
+            Some(steps) => self.describe(plugin, steps).await?,
+            None => Vec::new(),
+        };
+        for Contract { name, .. } in &contracts {
+            if functions.find(name).is_some() {
+                return Err(lie(format!("`{name}` is a step and an exported function")));
+            }
+        }
+        if let Some(facts) = &plugin.facts {
+            contracts.extend(exported(facts.as_ref().map_err(lie)?));
+        }
+        Ok(contracts)
+    }
+
+    async fn describe(
+        &self,
+        plugin: &Plugin,
+        steps: &StepPre<AttemptState>,
+    ) -> Result<Vec<Contract>, Failure> {
         let slot = plugin.shaped.slot().await?;
         let limits = Limits::default().with(Limit::HostcallFuel, ANSWER_BYTES_MAX);
         let options = &self.inner.options;
         let held = Held::new(limits, options.describe_timeout.to_std(), options.operator, None);
         let held = Arc::new(held);
-        let answer = self.clone().ask(Asked::of(plugin), Arc::clone(&held), slot);
+        let asked = Asked { shaped: Arc::clone(&plugin.shaped), pre: steps.clone() };
+        let answer = self.clone().ask(asked, Arc::clone(&held), slot);
         let answer = self.inner.lanes.run(&plugin.long, DESCRIBE, Box::pin(answer));
         let answer = timeout(held.wall + GRACE, answer).await;
         let answer = answer.unwrap_or_else(|_elapsed| Err(held.timed_out()));
-        Ok(Arc::new(check(answer?)?))
+        check(answer?)
     }
 
     async fn ask(
@@ -91,10 +115,15 @@ struct Asked {
     pre: StepPre<AttemptState>,
 }
 
-impl Asked {
-    fn of(plugin: &Plugin) -> Self {
-        Self { shaped: Arc::clone(&plugin.shaped), pre: plugin.pre.clone() }
-    }
+/// The exported functions that a workflow can call.
+fn exported(facts: &ComponentFacts) -> impl Iterator<Item = Contract> {
+    let callable = facts.functions.iter().filter(|function| function.refused.is_none());
+    callable.map(|function| Contract {
+        name: function.name.clone(),
+        docs: function.docs.clone(),
+        input_schema: function.input_schema.clone(),
+        output_schema: function.output_schema.clone(),
+    })
 }
 
 /// Nothing is kept of what a component says while it describes itself.

@@ -39,16 +39,13 @@ pub enum Error {
     /// It imports what this host does not offer.
     #[error("the component imports what this host does not offer: {0}")]
     Import(String),
-    /// It has no steps in the way that this host calls them.
+    /// It exports no function, so that nothing in it can be called.
     #[error(
-        "the component does not export {interface} (it exports: {}); \
-         components without the step world cannot be called yet",
+        "the component exports no function (it exports: {})",
         if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") }
     )]
-    NoSteps {
-        /// What a step component exports.
-        interface: &'static str,
-        /// What this one exports.
+    NoFunctions {
+        /// What it exports.
         exports: Vec<String>,
     },
     /// What a component is cannot be read from its bytes.

@@ -7,6 +7,7 @@ use wfhost_workflow::{DurationMs, Failure, FailureKind, Limit};
 
 use crate::bindings::steps;
 use crate::limits::{Held, OverLimit};
+use crate::link::NotGranted;
 
 /// A trap's back-trace in a failure's message; a deep recursion has thousands of frames.
 const TRACE_BYTES_MAX: usize = 4 << 10;
@@ -19,6 +20,9 @@ const MESSAGE_BYTES_MAX: usize = 16 << 10;
 pub(crate) fn from_call(error: &Error, held: &Held) -> Failure {
     if let Some((limit, what)) = limit_of(error) {
         return held.over(limit, &what);
+    }
+    if let Some(not_granted) = error.downcast_ref::<NotGranted>() {
+        return not_granted.failure();
     }
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
         let message = format!("the step ended itself with exit status {}", exit.0);
@@ -98,6 +102,13 @@ pub(crate) fn from_step(error: steps::Error) -> Failure {
         message: bounded(&message, MESSAGE_BYTES_MAX),
         retry_after: after.map(DurationMs),
     }
+}
+
+/// The error that a function of any component returned: whether another attempt may help
+/// is not in its type, so the workflow's policy decides.
+pub(crate) fn returned(code: &str, message: &str) -> Failure {
+    let (code, message) = (bounded(code, CODE_BYTES_MAX), bounded(message, MESSAGE_BYTES_MAX));
+    Failure::new(FailureKind::Retryable, code, message)
 }
 
 /// At most `max` bytes of `text`, with a mark where it was cut.

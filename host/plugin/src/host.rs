@@ -5,25 +5,18 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OnceCell;
-use wasmtime::Engine;
-use wasmtime::component::{Component, HasSelf, Linker};
 use wfhost_workflow::{Contract, Digest, DurationMs, Limits, OperatorLimits, TimestampMs};
 
 use crate::Error;
-use crate::ability::{files, random};
-use crate::bindings::{StepPre, kv, log, progress};
 use crate::compile::{CompileOptions, Compiler};
 use crate::facts::ComponentFacts;
 use crate::lanes::{Lanes, LongSteps};
 use crate::limits::Counters;
+use crate::link::{self, Linked};
 use crate::shape::{Shape, Shaped, Shapes};
-use crate::state::AttemptState;
 
 /// Components kept ready; a compiled one takes from 1 to 40 MB.
 const PLUGINS_MAX: usize = 256;
-
-/// What every step component exports.
-const STEPS: &str = "wfhost:step/steps@0.1.0";
 
 /// How a host is set up.
 #[derive(Debug, Clone)]
@@ -97,7 +90,9 @@ struct Entry {
 pub struct Plugin {
     digest: Digest,
     pub(crate) shaped: Arc<Shaped>,
-    pub(crate) pre: StepPre<AttemptState>,
+    pub(crate) linked: Linked,
+    /// Of a component that exports more than the step world.
+    pub(crate) facts: Option<Result<Arc<ComponentFacts>, Error>>,
     pub(crate) long: LongSteps,
     pub(crate) contracts: OnceCell<Arc<Vec<Contract>>>,
 }
@@ -163,7 +158,7 @@ impl PluginHost {
     /// off the async threads, and once for all who ask at the same time. Cancel-safe.
     ///
     /// # Errors
-    /// If the content is not what `digest` says, or no component with steps.
+    /// If the content is not what `digest` says, or no component with functions.
     pub async fn load(
         &self,
         bytes: Arc<[u8]>,
@@ -198,10 +193,16 @@ impl PluginHost {
         digest: Digest,
         shaped: Arc<Shaped>,
     ) -> Result<Arc<Plugin>, Error> {
-        let component = self.inner.compiler.component(&shaped.target, bytes, digest).await?;
-        let pre = link(&shaped.linker, &component)?;
+        let compiler = &self.inner.compiler;
+        let component = compiler.component(&shaped.target, Arc::clone(&bytes), digest).await?;
+        let linked = link::link(&shaped.linker, &component)?;
+        let facts = if linked.functions.is_empty() {
+            None
+        } else {
+            Some(compiler.facts(bytes, digest).await)
+        };
         let long = LongSteps::default();
-        Ok(Arc::new(Plugin { digest, shaped, pre, long, contracts: OnceCell::new() }))
+        Ok(Arc::new(Plugin { digest, shaped, linked, facts, long, contracts: OnceCell::new() }))
     }
 
     fn entry(&self, key: (Digest, Shape)) -> Arc<OnceCell<Arc<Plugin>>> {
@@ -224,32 +225,4 @@ impl PluginHost {
         // The map is valid between any two statements above: a panic leaves it usable.
         self.inner.plugins.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn link(
-    linker: &Linker<AttemptState>,
-    component: &Component,
-) -> Result<StepPre<AttemptState>, Error> {
-    if component.get_export_index(None, STEPS).is_none() {
-        let exports = component.component_type();
-        let exports = exports.exports(linker.engine()).map(|(name, _)| name.to_owned()).collect();
-        return Err(Error::NoSteps { interface: STEPS, exports });
-    }
-    let pre =
-        linker.instantiate_pre(component).map_err(|error| Error::Import(format!("{error:#}")))?;
-    StepPre::new(pre).map_err(|error| Error::Compile(format!("{error:#}")))
-}
-
-/// One shape for all plugins: what an attempt may do is in its store.
-pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<AttemptState>> {
-    let mut linker = Linker::new(engine);
-    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    linker.allow_shadowing(true);
-    files::link(&mut linker)?;
-    random::link(&mut linker)?;
-    linker.allow_shadowing(false);
-    log::add_to_linker::<_, HasSelf<AttemptState>>(&mut linker, |state| state)?;
-    progress::add_to_linker::<_, HasSelf<AttemptState>>(&mut linker, |state| state)?;
-    kv::add_to_linker::<_, HasSelf<AttemptState>>(&mut linker, |state| state)?;
-    Ok(linker)
 }

@@ -21,11 +21,14 @@ pub mod grants;
 mod host;
 mod lanes;
 mod limits;
+mod link;
 mod manifest;
 mod pace;
 mod run;
 mod shape;
 mod state;
+#[doc(hidden)]
+pub mod typed;
 
 pub use ability::{LogLevel, StepSink};
 pub use error::Error;

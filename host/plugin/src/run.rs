@@ -15,9 +15,10 @@ use crate::ability::grant_dirs::GrantDirs;
 use crate::ability::kv::Kv;
 use crate::bindings::{Step, StepPre, steps};
 use crate::limits::Held;
+use crate::link::Callee;
 use crate::pace::{self, Exceeded, Pace};
 use crate::state::AttemptState;
-use crate::{Plugin, PluginHost, clock, failure};
+use crate::{Plugin, PluginHost, clock, failure, typed};
 
 /// How long after its timeout an attempt is given up that does not end by itself: its
 /// thread gets no time on this machine.
@@ -119,21 +120,28 @@ impl PluginHost {
             if !dirs.is_empty() {
                 store.data_mut().dirs = open_dirs(dirs).await?;
             }
-            let step = instantiate(&plugin.pre, &mut store, &held).await?;
+            let linked = &plugin.linked;
+            let steps = match linked.callee(&function).map_err(unknown_step)? {
+                Callee::Step(steps) => steps,
+                Callee::Function(function) => {
+                    let instance = &linked.instance;
+                    return typed::call::call(instance, function, &mut store, input, &held).await;
+                }
+            };
+            let step = instantiate(steps, &mut store, &held).await?;
             step.wfhost_step_steps()
                 .call_run(&mut store, &function, &context, input.as_str())
                 .await
-                .map_err(|error| failure::from_call(&error, &held))
+                .map_err(|error| failure::from_call(&error, &held))?
+                .map_err(failure::from_step)
+                .and_then(|text| check_output(&text, &held))
         };
         let ended = self.kept(&held, attempt).await;
         let state = store.into_data();
         if let Some(limit) = state.kv.refused() {
             self.inner.counters.hit(limit);
         }
-        let output = ended
-            .and_then(|answer| answer.map_err(failure::from_step))
-            .and_then(|text| check_output(&text, &held))
-            .map_err(|failure| blame_denial(failure, state.dirs.denial()))?;
+        let output = ended.map_err(|failure| blame_denial(failure, state.dirs.denial()))?;
         Ok(Completion { output, kv: state.kv.into_writes() })
     }
 
@@ -174,6 +182,10 @@ pub(crate) async fn instantiate(
 ) -> Result<Step, Failure> {
     let step = pre.instantiate_async(store).await;
     step.map_err(|error| failure::from_call(&error, held))
+}
+
+fn unknown_step(unknown: impl std::fmt::Display) -> Failure {
+    Failure::new(FailureKind::Permanent, "unknown-step", unknown.to_string())
 }
 
 async fn open_dirs(dirs: Vec<DirGrant>) -> Result<GrantDirs, Failure> {

@@ -12,7 +12,7 @@ use crate::compile::Target;
 use crate::epoch::Epochs;
 use crate::limits::Held;
 use crate::state::AttemptState;
-use crate::{Error, engine, host};
+use crate::{Error, engine, link};
 
 /// What of an attempt its engine decides about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -118,7 +118,7 @@ impl Shapes {
             tracing::warn!(asked, got, "fewer slots: the address space is limited (ulimit -v)");
         }
         let engine = pooled.engine;
-        let linker = host::linker(&engine).map_err(|error| Error::Engine(format!("{error:#}")))?;
+        let linker = link::linker(&engine).map_err(|error| Error::Engine(format!("{error:#}")))?;
         if !shape.strict {
             self.epochs.add(&engine);
         }

@@ -117,7 +117,7 @@ fn failure(error: &Error) -> Failure {
         | Error::Facts(_)
         | Error::Compile(_)
         | Error::Import(_)
-        | Error::NoSteps { .. } => FailureKind::Permanent,
+        | Error::NoFunctions { .. } => FailureKind::Permanent,
     };
     Failure::new(kind, "component", error.to_string())
 }

@@ -38,21 +38,11 @@ async fn damaged_wasm_is_refused() {
 }
 
 #[tokio::test]
-async fn a_module_without_wit_is_refused() {
+async fn a_component_without_functions_is_refused() {
     let error = refused(&wat("(module (func (export \"run\")))")).await;
-    assert!(matches!(error, Error::NoSteps { .. } | Error::Componentise(_)), "{error}");
-}
-
-#[tokio::test]
-async fn a_component_without_steps_is_refused_and_says_what_it_has() {
-    let error = refused(&wat(r#"(component
-            (core module $m (func (export "f")))
-            (core instance $i (instantiate $m))
-            (func (export "greet") (canon lift (core func $i "f"))))"#))
-    .await;
-    let text = error.to_string();
-    assert!(text.contains("does not export wfhost:step/steps"), "{text}");
-    assert!(text.contains("greet"), "{text}");
+    assert!(matches!(error, Error::NoFunctions { .. } | Error::Componentise(_)), "{error}");
+    let error = refused(&wat("(component)")).await;
+    assert!(matches!(error, Error::NoFunctions { .. }), "{error}");
 }
 
 #[tokio::test]
@@ -60,6 +50,30 @@ async fn an_import_that_nobody_offers_is_named() {
     let error = refused(&hostile("foreign_import")).await;
     assert!(matches!(error, Error::Import(_)), "{error}");
     assert!(error.to_string().contains("acme:cloud/servers"), "{error}");
+}
+
+/// The engine names the first one only.
+#[tokio::test]
+async fn every_import_that_nobody_offers_is_named() {
+    let error = refused(&wat(r#"(component
+            (import "acme:cloud/servers@1.0.0" (instance (export "rent" (func))))
+            (import "wasi:cli/environment@0.2.0" (instance
+                (export "get-arguments" (func (result (list string))))))
+            (import "wasi:cli/exit@0.2.0" (instance (export "leave" (func))))
+            (import "wfhost:host/log@0.9.0" (instance (export "write" (func))))
+            (import "loose" (func))
+            (core module $m (func (export "f")))
+            (core instance $i (instantiate $m))
+            (func (export "f") (canon lift (core func $i "f"))))"#))
+    .await;
+    assert!(matches!(error, Error::Import(_)), "{error}");
+    let text = error.to_string();
+    let (_, named) = text.split_once(": ").unwrap();
+    assert_eq!(
+        named,
+        "acme:cloud/servers@1.0.0 (its `rent`); wasi:cli/exit@0.2.0 (its `leave`); \
+         wfhost:host/log@0.9.0 (its `write`); loose"
+    );
 }
 
 #[tokio::test]

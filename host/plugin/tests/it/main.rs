@@ -11,3 +11,4 @@ mod guests;
 mod limits;
 mod loading;
 mod ordinary;
+mod typed;
