@@ -56,12 +56,7 @@ fn string(out: &mut String, chars: &mut impl Iterator<Item = char>) {
                 out.push(c);
                 out.extend(chars.next());
             }
-            c if sanitise::is_unsafe(c) => {
-                let mut units = [0; 2];
-                for unit in c.encode_utf16(&mut units) {
-                    out.push_str(&format!("\\u{unit:04x}"));
-                }
-            }
+            c if sanitise::is_unsafe(c) => sanitise::json_escape(out, c),
             c => out.push(c),
         }
     }

@@ -58,7 +58,7 @@ pub(crate) fn start(
     };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(AboveLiveView { output: output.clone() })
+        .with_writer(AboveLiveView { output: output.clone(), format })
         .with_ansi(false);
     let started = match format {
         LogFormat::Text => builder.try_init(),
@@ -71,11 +71,13 @@ pub(crate) fn start(
 /// Writes log lines so that they don't tear the live view.
 struct AboveLiveView {
     output: Output,
+    format: LogFormat,
 }
 
 /// Collects one event's bytes.
 struct Line {
     output: Output,
+    format: LogFormat,
     bytes: Vec<u8>,
 }
 
@@ -83,7 +85,7 @@ impl<'a> MakeWriter<'a> for AboveLiveView {
     type Writer = Line;
 
     fn make_writer(&'a self) -> Line {
-        Line { output: self.output.clone(), bytes: Vec::new() }
+        Line { output: self.output.clone(), format: self.format, bytes: Vec::new() }
     }
 }
 
@@ -102,8 +104,11 @@ impl Drop for Line {
     fn drop(&mut self) {
         let text = String::from_utf8_lossy(&self.bytes);
         let text = text.trim_end_matches('\n');
-        if !text.is_empty() {
-            self.output.raw_message(&crate::sanitise::block(text));
+        match self.format {
+            _ if text.is_empty() => {}
+            // An event is a line, whatever a guest's text in it would make of it.
+            LogFormat::Text => self.output.raw_message(&crate::sanitise::line(text)),
+            LogFormat::Json => self.output.json_message(text),
         }
     }
 }
@@ -111,6 +116,23 @@ impl Drop for Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_is_one_harmless_line_in_either_format() {
+        use std::io::Write as _;
+        let written = |format, text: &str| {
+            let output = Output::captured(crate::output::Format::Text);
+            let above = AboveLiveView { output: output.clone(), format };
+            above.make_writer().write_all(text.as_bytes()).unwrap();
+            output.written().stderr
+        };
+        let text = written(LogFormat::Text, "WARN a\nERROR b\u{9b}\n");
+        assert_eq!(text, "WARN a\\nERROR b\\u{9b}\n");
+        let json = written(LogFormat::Json, "{\"message\":\"\u{9b}\u{202e}\"}\n");
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(value["message"], "\u{9b}\u{202e}");
+        assert!(!json.chars().any(crate::sanitise::is_unsafe), "{json:?}");
+    }
 
     #[test]
     fn every_verbosity_is_a_filter() {

@@ -22,6 +22,7 @@ mod process;
 mod progress;
 mod run_id;
 mod sanitise;
+mod schema_text;
 mod session;
 mod shown;
 mod workflow_file;

@@ -1,5 +1,6 @@
 //! The only file that writes to the terminal: data to standard output, the rest to standard error.
 //!
+//! Whatever it is given, no byte is written that a terminal would act on, but for our own colours.
 //! A reader that closes the pipe (`| head`) ends the output, not the command.
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -117,16 +118,28 @@ impl Output {
 
     /// `text` for standard output, coloured where that is wanted.
     pub(crate) fn paint(&self, tone: Tone, text: &str) -> String {
-        paint(self.inner.colour && self.inner.stdout_terminal, tone, text)
+        paint(self.colours_stdout(), tone, text)
     }
 
     /// `text` for standard error, coloured where that is wanted.
     pub(crate) fn paint_message(&self, tone: Tone, text: &str) -> String {
-        paint(self.inner.colour && self.inner.stderr_terminal, tone, text)
+        paint(self.colours_stderr(), tone, text)
     }
 
     /// Writes text and a line end to standard output.
     pub(crate) fn data(&self, text: &str) -> Result<()> {
+        self.write_data(&sanitise::terminal(text, self.colours_stdout()))
+    }
+
+    fn colours_stdout(&self) -> bool {
+        self.inner.colour && self.inner.stdout_terminal
+    }
+
+    fn colours_stderr(&self) -> bool {
+        self.inner.colour && self.inner.stderr_terminal
+    }
+
+    fn write_data(&self, text: &str) -> Result<()> {
         #[cfg(test)]
         if let Some(captured) = &self.inner.captured {
             let mut captured = lock(captured);
@@ -150,9 +163,9 @@ impl Output {
     /// Writes a JSON text to standard output: indented on a terminal, as it is elsewhere.
     pub(crate) fn json_text(&self, text: &str) -> Result<()> {
         if self.inner.stdout_terminal {
-            self.data(&json_text::pretty(text))
+            self.write_data(&sanitise::json(&json_text::pretty(text)))
         } else {
-            self.data(text)
+            self.write_data(&sanitise::json(text))
         }
     }
 
@@ -169,7 +182,7 @@ impl Output {
         let text = serde_json::to_string(value)
             .context("could not write JSON")
             .map_err(CommandError::store)?;
-        self.data(&text)
+        self.write_data(&sanitise::json(&text))
     }
 
     /// A message for the user; not with `-q`.
@@ -196,13 +209,13 @@ impl Output {
         shown.push_str(&format!(
             "{} {}",
             self.paint_message(Tone::Bad, "error:"),
-            sanitise::block(&message)
+            continued(&message)
         ));
         for hint in &error.hints {
             shown.push('\n');
             shown.push_str(&self.paint_message(Tone::Busy, "hint:"));
             shown.push(' ');
-            shown.push_str(&sanitise::block(hint));
+            shown.push_str(&continued(hint));
         }
         let plain = match &error.report {
             Some(report) => format!("{message}\n{report}"),
@@ -211,8 +224,22 @@ impl Output {
         self.message("error", &plain, &shown, &error.hints);
     }
 
-    /// A line that is already in its final form, such as one of the log.
+    /// A line for standard error as it is, such as one of the log; shown with `-q` too.
     pub(crate) fn raw_message(&self, line: &str) {
+        self.write_message(&sanitise::terminal(line, self.colours_stderr()));
+    }
+
+    /// A JSON text for standard error.
+    pub(crate) fn json_message(&self, text: &str) {
+        self.write_message(&sanitise::json(text));
+    }
+
+    /// A row of the live view, which draws by itself.
+    pub(crate) fn live_row(&self, text: &str) -> String {
+        sanitise::terminal(text, self.colours_stderr()).into_owned()
+    }
+
+    fn write_message(&self, line: &str) {
         #[cfg(test)]
         if let Some(captured) = &self.inner.captured {
             let mut captured = lock(captured);
@@ -233,6 +260,7 @@ impl Output {
 
     /// Writes a question to standard error and reads a line; `None` at the end of the input.
     pub(crate) fn ask(&self, question: &str) -> Option<String> {
+        let question = sanitise::terminal(question, self.colours_stderr());
         let mut stderr = io::stderr().lock();
         let _ignored = stderr.write_all(question.as_bytes()).and_then(|()| stderr.flush());
         let mut answer = String::new();
@@ -265,23 +293,36 @@ impl Output {
         if !hints.is_empty() {
             object["hints"] = hints.into();
         }
-        self.raw_message(&object.to_string());
+        self.json_message(&object.to_string());
     }
 }
 
+/// What is written before there is an [`Output`], and after it: nothing of it is coloured.
+pub(crate) fn last_words(text: &str) {
+    // Where standard error is closed there is nobody to tell.
+    let _ignored = writeln!(io::stderr().lock(), "{}", sanitise::block(text));
+}
+
+/// A text of several lines cannot pass for several messages.
+fn continued(text: &str) -> String {
+    sanitise::block(text).replace('\n', "\n  ")
+}
+
+/// Puts marks around `text`, which become colours when it is written.
 fn paint(colour: bool, tone: Tone, text: &str) -> String {
     if !colour {
         return text.to_owned();
     }
-    let code = match tone {
-        Tone::Good => "32",
-        Tone::Bad => "1;31",
-        Tone::Warn => "33",
-        Tone::Busy => "36",
-        Tone::Dim => "2",
-        Tone::Strong => "1",
+    let mark = match tone {
+        Tone::Good => 1,
+        Tone::Bad => 2,
+        Tone::Warn => 3,
+        Tone::Busy => 4,
+        Tone::Dim => 5,
+        Tone::Strong => 6,
     };
-    format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    let [end, begin] = [0, mark].map(|mark: usize| sanitise::MARKS[mark].0);
+    format!("{begin}{text}{end}")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -328,6 +369,34 @@ mod tests {
     #[test]
     fn colours_only_where_they_are_wanted() {
         assert_eq!(paint(false, Tone::Bad, "x"), "x");
-        assert_eq!(paint(true, Tone::Bad, "x"), "\u{1b}[1;31mx\u{1b}[0m");
+        let painted = paint(true, Tone::Bad, "x");
+        assert_eq!(sanitise::terminal(&painted, true), "\u{1b}[1;31mx\u{1b}[0m");
+    }
+
+    #[test]
+    fn nothing_that_is_written_acts_on_a_terminal() {
+        const HOSTILE: &str = "\u{1b}[2J\r\u{9b}1m\u{202e}\u{fdd2}\u{7f}";
+        for format in [Format::Text, Format::Json] {
+            let output = Output::captured(format);
+            output.data(HOSTILE).unwrap();
+            output.json(&HOSTILE).unwrap();
+            output.json_line(&HOSTILE).unwrap();
+            output.json_text(&serde_json::to_string(HOSTILE).unwrap()).unwrap();
+            output.note(HOSTILE);
+            output.warn(HOSTILE);
+            output.raw_message(HOSTILE);
+            output.error(&CommandError::usage(HOSTILE).hint(HOSTILE).report(HOSTILE));
+            let Captured { stdout, stderr } = output.written();
+            for text in [stdout, stderr, output.live_row(HOSTILE)] {
+                assert!(!text.chars().any(sanitise::is_unsafe), "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_of_several_lines_does_not_pass_for_several_messages() {
+        let output = Output::captured(Format::Text);
+        output.error(&CommandError::usage("boom\nhint: run this"));
+        assert_eq!(output.written().stderr, "error: boom\n  hint: run this\n");
     }
 }

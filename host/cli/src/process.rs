@@ -1,5 +1,7 @@
 //! From the command line to the exit code.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
+
 use clap::Parser as _;
 use clap::error::ErrorKind;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -10,12 +12,22 @@ use crate::data_folder::{DataDir, Surroundings};
 use crate::error::Result;
 use crate::exit_code::ExitCode;
 use crate::logging::{self, LogFormat, Verbosity};
-use crate::output::{Output, OutputOptions};
+use crate::output::{self, Output, OutputOptions};
+use crate::sanitise;
 
 /// Sockets and the store share one limit: at its end the store would fail.
 const OPEN_FILES_WANTED: u64 = 65_536;
 
 pub(crate) fn main() -> ExitCode {
+    // A panic's words may quote a stranger's.
+    std::panic::set_hook(Box::new(|panic| {
+        output::last_words(&panic.to_string());
+        // Only where RUST_BACKTRACE asks for it.
+        let trace = Backtrace::capture();
+        if trace.status() == BacktraceStatus::Captured {
+            output::last_words(&trace.to_string());
+        }
+    }));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return say_usage(&error),
@@ -50,8 +62,14 @@ fn carry_out(cli: Cli, output: &Output) -> Result<ExitCode> {
 
 /// Help and version go to standard output and are no errors.
 fn say_usage(error: &clap::Error) -> ExitCode {
-    // A closed pipe is no reason to fail.
-    let _ignored = error.print();
+    let text = error.render().to_string();
+    if text.chars().any(sanitise::is_unsafe) {
+        // Arguments may be file names, and those come from anywhere.
+        output::last_words(text.trim_end());
+    } else {
+        // A closed pipe is no reason to fail.
+        let _ignored = error.print();
+    }
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::Done,
         _ => ExitCode::Usage,

@@ -5,3 +5,4 @@
 
 pub mod guest;
 pub mod hostile;
+pub mod made;

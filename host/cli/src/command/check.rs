@@ -78,7 +78,7 @@ impl Checked {
         let mut lines = vec![format!(
             "{} {}: workflow {} (version {}), {} steps",
             output.paint(Tone::Good, "ok"),
-            self.file.path.display(),
+            sanitise::line(&self.file.path.display().to_string()),
             definition.name,
             sanitise::line(&definition.version),
             definition.steps.len(),
@@ -90,7 +90,7 @@ impl Checked {
             lines.push(format!(
                 "   plugin {}: {} offers {}",
                 used.alias,
-                plugin.component.path.display(),
+                sanitise::line(&plugin.component.path.display().to_string()),
                 names.join(", ")
             ));
         }

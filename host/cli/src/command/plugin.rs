@@ -1,6 +1,7 @@
 //! `wfhost plugin …`.
 
 mod call;
+mod inspect;
 
 use clap::Subcommand;
 
@@ -10,12 +11,14 @@ use crate::exit_code::ExitCode;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
+    Inspect(inspect::InspectArgs),
     Call(call::CallArgs),
 }
 
 impl PluginCommand {
     pub(crate) fn carry_out(self, context: &Context) -> Result<ExitCode> {
         match self {
+            Self::Inspect(args) => args.carry_out(context),
             Self::Call(args) => args.carry_out(context),
         }
     }

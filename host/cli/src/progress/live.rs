@@ -79,7 +79,7 @@ impl Live {
         for (position, (row, text)) in self.rows.iter().zip(rows).enumerate() {
             let last = position + 1 == rows.len();
             row.set_style(if last { self.short.clone() } else { self.wide.clone() });
-            row.set_message(text.clone());
+            row.set_message(self.output.live_row(text));
             row.tick();
         }
     }

@@ -33,6 +33,7 @@ help! {
     runs_cancel: ["runs", "cancel"];
     runs_rm: ["runs", "rm"];
     plugin_call: ["plugin", "call"];
+    plugin_inspect: ["plugin", "inspect"];
     cache_list: ["cache", "list"];
     cache_clear: ["cache", "clear"];
 }

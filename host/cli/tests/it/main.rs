@@ -14,6 +14,7 @@ mod interrupting;
 mod permissions;
 mod place;
 mod plugin_call;
+mod plugin_inspect;
 mod running;
 mod runs;
 mod usage;

@@ -40,8 +40,12 @@ impl Line {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             for part in part.chunks(LINE_BYTES_MAX) {
                 begun.extend_from_slice(part);
-                if begun.ends_with(b"\n") || begun.len() >= LINE_BYTES_MAX {
+                if begun.ends_with(b"\n") {
                     self.emit(&std::mem::take(&mut *begun))?;
+                } else if begun.len() >= LINE_BYTES_MAX {
+                    let whole = begun.len() - unfinished(&begun);
+                    let rest = begun.split_off(whole);
+                    self.emit(&std::mem::replace(&mut *begun, rest))?;
                 }
             }
         }
@@ -52,6 +56,17 @@ impl Line {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         self.log.write(self.level, String::from_utf8_lossy(line).into_owned(), Vec::new())
+    }
+}
+
+/// How many bytes at the end are the beginning of a character whose rest is yet to come.
+fn unfinished(bytes: &[u8]) -> usize {
+    let tail = &bytes[bytes.len().saturating_sub(3)..];
+    let lead = tail.iter().rposition(|byte| !(0x80..0xc0).contains(byte));
+    let Some(begun) = lead.map(|at| &tail[at..]) else { return 0 };
+    match std::str::from_utf8(begun) {
+        Err(error) if error.error_len().is_none() => begun.len(),
+        Ok(_) | Err(_) => 0,
     }
 }
 
@@ -119,5 +134,53 @@ impl AsyncWrite for LineStream {
         _context: &mut Context<'_>,
     ) -> Poll<std::io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wfhost_workflow::{Limit, Limits};
+
+    use super::*;
+    use crate::ability::StepSink;
+
+    #[derive(Default)]
+    struct Kept(Mutex<Vec<String>>);
+
+    impl StepSink for Kept {
+        fn log(&self, _level: LogLevel, message: String, _fields: Vec<(String, String)>) {
+            self.0.lock().unwrap().push(message);
+        }
+
+        fn progress(&self, _done: u64, _total: u64, _message: String) {}
+    }
+
+    fn lines(writes: &[&[u8]]) -> Vec<String> {
+        let kept = Arc::new(Kept::default());
+        let limits = Limits::default().with(Limit::Log, u64::MAX);
+        let pipe = Arc::new(LogPipe::new(Arc::clone(&kept) as Arc<dyn StepSink>, &limits));
+        let stream = LineStream::new(pipe, LogLevel::Info);
+        writes.iter().for_each(|bytes| stream.0.write(bytes).unwrap());
+        drop(stream);
+        let lines = kept.0.lock().unwrap();
+        lines.clone()
+    }
+
+    #[test]
+    fn characters_that_come_in_parts_are_whole() {
+        assert_eq!(lines(&[b"a\xe6", b"\xbc", b"\xa2b\n"]), ["a\u{6f22}b"]);
+        let long = [&vec![b'x'; LINE_BYTES_MAX - 1][..], "漢字".as_bytes(), b"\n"].concat();
+        let all = lines(&[&long]).concat();
+        assert!(all.ends_with("x漢字") && !all.contains('\u{fffd}'));
+    }
+
+    #[test]
+    fn what_is_no_text_is_replaced() {
+        assert_eq!(
+            lines(&[b"a\xffb\n", b"\xe6\n", b"\xe6\xbc"]),
+            ["a\u{fffd}b", "\u{fffd}", "\u{fffd}"]
+        );
+        let bytes = vec![0x80; 3 * LINE_BYTES_MAX];
+        assert_eq!(lines(&[&bytes]).concat(), "\u{fffd}".repeat(bytes.len()));
     }
 }

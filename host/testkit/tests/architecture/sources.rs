@@ -54,6 +54,20 @@ fn the_core_names_no_io_no_time_no_thread() {
     }
 }
 
+/// What a stranger's text may do to a terminal is prevented in one place.
+#[test]
+fn one_file_of_the_command_writes_to_the_terminal() {
+    let command = workspace().join("host/cli/src");
+    let naming: Vec<PathBuf> = files(&command, &["rs"])
+        .into_iter()
+        .filter(|file| {
+            let text = read(file);
+            text.contains("stdout()") || text.contains("stderr()")
+        })
+        .collect();
+    assert_eq!(naming, [command.join("output.rs")]);
+}
+
 #[test]
 fn one_file_of_the_transport_names_zmq() {
     let transport = workspace().join("host/transport/src");
