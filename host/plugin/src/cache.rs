@@ -13,6 +13,8 @@ mod lock;
 mod native;
 mod record;
 mod shelf;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 

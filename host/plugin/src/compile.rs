@@ -198,6 +198,7 @@ impl Shared {
         }
         let Made { native, facts } =
             self.compile(Want::Native(target.codegen), Some(&target.engine), bytes)?;
+        tracing::debug!(%digest, bytes = native.len(), "compiled");
         if !facts.is_empty() {
             self.keep_record(Kind::Facts, digest, &facts);
         }

@@ -6,7 +6,9 @@
     reason = "a test fails by panicking, and nothing here decides by the time"
 )]
 
+mod cache;
 mod checking;
+mod compiling;
 mod crash;
 mod held;
 mod help;

@@ -6,6 +6,7 @@
 
 mod call;
 mod clock;
+mod compile;
 mod host;
 mod hostile;
 mod machine;
@@ -20,7 +21,7 @@ use std::process::{Command, ExitCode};
 use report::Row;
 
 /// The scenarios, by name.
-const SCENARIOS: [(&str, fn() -> Vec<Row>); 7] = [
+const SCENARIOS: [(&str, fn() -> Vec<Row>); 8] = [
     ("call", call::measure),
     ("single", runs::measure_single),
     ("throughput", runs::measure_throughput),
@@ -28,6 +29,7 @@ const SCENARIOS: [(&str, fn() -> Vec<Row>); 7] = [
     ("map", map::measure),
     ("backoff", memory::measure),
     ("hostile", hostile::measure),
+    ("compile", compile::measure),
 ];
 
 const HELP: &str = "\
@@ -35,7 +37,7 @@ Measures wfhost on this machine.
 
 Usage: cargo xtask bench [SCENARIO ...]
 
-Scenarios: call, single, throughput, durability, map, backoff, hostile; all of them by default.
+Scenarios: call, single, throughput, durability, map, backoff, hostile, compile; all of them by default.
 
 Examples:
   cargo xtask bench
@@ -47,6 +49,12 @@ fn main() -> ExitCode {
     if arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
         report::line(HELP);
         return ExitCode::SUCCESS;
+    }
+    if arguments == [compile::COMPILER] {
+        return match wfhost_plugin::compile::serve() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_host_is_gone) => ExitCode::FAILURE,
+        };
     }
     if let [flag, name] = &arguments[..]
         && flag == "--child"
