@@ -4,10 +4,13 @@
 //! inputs: `corpus/` holds the seeds, `regressions/` what was once found. Nothing in here knows of
 //! the fuzzer, so that a finding is replayed in any build.
 
+mod component_bytes;
 mod expressions;
 pub mod given;
 pub mod made;
 mod messages;
+mod plugin_manifest;
+mod schema;
 mod store_records;
 pub mod value;
 mod workflow_file;
@@ -28,7 +31,13 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 7] = [
+    Target {
+        name: "component-bytes",
+        run: component_bytes::run,
+        bytes_max: 8 << 10,
+        dictionary: Some("component-bytes.dict"),
+    },
     Target {
         name: "expressions",
         run: expressions::run,
@@ -36,6 +45,18 @@ pub const TARGETS: [Target; 4] = [
         dictionary: Some("expressions.dict"),
     },
     Target { name: "messages", run: messages::run, bytes_max: 4 << 10, dictionary: None },
+    Target {
+        name: "plugin-manifest",
+        run: plugin_manifest::run,
+        bytes_max: 1 << 10,
+        dictionary: None,
+    },
+    Target {
+        name: "schema",
+        run: schema::run,
+        bytes_max: 4 << 10,
+        dictionary: Some("schema.dict"),
+    },
     Target { name: "store-records", run: store_records::run, bytes_max: 4 << 10, dictionary: None },
     Target {
         name: "workflow-file",
