@@ -9,7 +9,6 @@ use serde_json::Value;
 use wfhost_plugin::typed::fuzzing::Types;
 
 use crate::given::Given;
-use crate::value;
 
 /// A type, as WIT writes it and as JSON carries it.
 #[derive(Debug)]
@@ -239,8 +238,7 @@ fn json(given: &mut Given<'_>, ty: &Type) -> String {
         }
         Type::Optional(inner) => json(given, inner),
         Outcome(ok, err) => {
-            let (name, payload) =
-                if given.byte() & 1 == 0 { ("ok", ok) } else { ("err", err) };
+            let (name, payload) = if given.byte() & 1 == 0 { ("ok", ok) } else { ("err", err) };
             case(given, name, payload.as_deref())
         }
         Record(fields) => record(given, fields),
@@ -340,6 +338,7 @@ fn base64(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value;
 
     /// Many different values of every type are taken, so the generator follows the contract.
     #[test]

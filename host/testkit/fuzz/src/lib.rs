@@ -7,6 +7,7 @@
 mod component_bytes;
 mod expressions;
 pub mod given;
+mod json_wit;
 pub mod made;
 mod messages;
 mod plugin_manifest;
@@ -31,7 +32,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     Target {
         name: "component-bytes",
         run: component_bytes::run,
@@ -43,6 +44,12 @@ pub const TARGETS: [Target; 7] = [
         run: expressions::run,
         bytes_max: 2 << 10,
         dictionary: Some("expressions.dict"),
+    },
+    Target {
+        name: "json-wit",
+        run: json_wit::run,
+        bytes_max: 2 << 10,
+        dictionary: Some("json-wit.dict"),
     },
     Target { name: "messages", run: messages::run, bytes_max: 4 << 10, dictionary: None },
     Target {

@@ -84,7 +84,12 @@ impl Run {
     ) {
         let policy = &self.definition.steps[task.step.position()].retry;
         let seed = self.state.started.as_ref().map_or(0, |started| started.seed);
-        let wait = retry::wait(policy, &failure, failures + 1, retry::draw(seed, task, attempt));
+        let wait = retry::wait(
+            policy,
+            &failure,
+            failures.saturating_add(1),
+            retry::draw(seed, task, attempt),
+        );
         let retry_at = wait.map(|wait| change.now + wait);
         let event = Event::AttemptFailed { task, attempt, failure: failure.clone(), retry_at };
         self.push(change, event);

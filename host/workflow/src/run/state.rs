@@ -38,14 +38,29 @@ impl Snapshot {
     /// The inverse of [`Self::to_bytes`].
     ///
     /// # Errors
-    /// Bytes that are no snapshot of this format.
+    /// Bytes that are no snapshot of this format, or one that contradicts itself.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, super::Unreadable> {
-        match bytes.split_first() {
-            Some((&SNAPSHOT_FORMAT, state)) => {
-                rmp_serde::from_slice(state).map(Self).map_err(|_| super::Unreadable::Snapshot)
-            }
-            _ => Err(super::Unreadable::Snapshot),
-        }
+        let snapshot = match bytes.split_first() {
+            Some((&SNAPSHOT_FORMAT, state)) => rmp_serde::from_slice(state).map(Self).ok(),
+            _ => None,
+        };
+        snapshot.filter(Self::is_whole).ok_or(super::Unreadable::Snapshot)
+    }
+
+    /// Whether its counts are those of its parts; folding over others would go wrong.
+    fn is_whole(&self) -> bool {
+        let State { started, steps, over, .. } = &self.0;
+        let is_over =
+            |step: &&StepState| matches!(step, StepState::Done { .. } | StepState::Skipped { .. });
+        started.is_some()
+            && steps.iter().filter(is_over).count() == *over as usize
+            && steps.iter().all(|step| match step {
+                StepState::Mapping(mapping) => mapping.is_whole(),
+                StepState::Waiting
+                | StepState::Calling(_)
+                | StepState::Done { .. }
+                | StepState::Skipped { .. } => true,
+            })
     }
 
     /// The revision that it holds.
@@ -164,6 +179,12 @@ pub(super) struct Mapping {
     /// The highest attempt of any item.
     pub(super) attempt: Attempt,
     pub(super) failure: Option<Failure>,
+}
+
+impl Mapping {
+    fn is_whole(&self) -> bool {
+        self.next as usize <= self.tasks.len() && self.open <= self.next && self.done <= self.next
+    }
 }
 
 /// From a step's first attempt to its end.
