@@ -22,8 +22,8 @@ use outcome::{Outcome, table};
 const PACKAGE: &str = "host/testkit/fuzz";
 const FUZZER: &str = "wfhost-fuzzer";
 
-/// An input that takes longer is a finding; what is slow is slower here, by the counters.
-const INPUT_SECONDS_MAX: u32 = 10;
+/// An input that takes longer is a finding: by the clock on the wall, of a machine that is busy.
+const INPUT_SECONDS_MAX: u32 = 30;
 /// A process that needs more is a finding.
 const MEMORY_MB_MAX: u32 = 2048;
 
