@@ -58,7 +58,7 @@ fn parameters() -> Vec<Type> {
         Variant(vec![
             ("none", None),
             ("some", Some(Text)),
-            ("list", Some(list(Integer(64, false)))),
+            ("many", Some(list(Integer(64, false)))),
             ("maybe", Some(optional(Integer(8, true)))),
         ])
     };
