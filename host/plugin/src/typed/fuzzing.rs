@@ -80,7 +80,10 @@ impl Types {
 }
 
 /// A component of the document's only world, all of whose functions trap.
-pub(crate) fn component(wit: &str) -> Result<Vec<u8>, String> {
+///
+/// # Errors
+/// If there is no such world.
+pub fn component(wit: &str) -> Result<Vec<u8>, String> {
     let text = |error| format!("{error:#}");
     let mut resolve = Resolve { all_features: true, ..Resolve::default() };
     let package = resolve.push_str("types.wit", wit).map_err(text)?;
