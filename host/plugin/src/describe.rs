@@ -119,7 +119,7 @@ struct Asked {
 fn exported(facts: &ComponentFacts) -> impl Iterator<Item = Contract> {
     let callable = facts.functions.iter().filter(|function| function.refused.is_none());
     callable.map(|function| Contract {
-        name: function.name.clone(),
+        name: function.full_name(),
         docs: function.docs.clone(),
         input_schema: function.input_schema.clone(),
         output_schema: function.output_schema.clone(),

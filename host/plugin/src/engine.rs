@@ -34,6 +34,9 @@ const DECOMMIT_BATCH: usize = 16;
 /// Beside the guest's frames on its stack, for host functions.
 const HOST_STACK_BYTES: usize = 1 << 20;
 
+/// Tasks of a concurrent component that are under way at once have a stack each.
+const STACKS_PER_CONCURRENT: u32 = 8;
+
 /// What a memory may grow to, from the largest that is wanted to the smallest that is
 /// still of use where the address space is short.
 const MEMORY_RESERVATIONS: [u64; 3] = [4 << 30, 1 << 30, 256 << 20];
@@ -45,13 +48,17 @@ pub(crate) struct Codegen {
     reservation_bytes: u64,
     /// Whether the same input gives the same bytes.
     strict: bool,
+    /// Whether guests may be concurrent.
+    #[serde(default)]
+    concurrent: bool,
 }
 
 impl Codegen {
     /// A short name of letters and digits.
     pub(crate) fn shape(&self) -> String {
         let strict = if self.strict { "s" } else { "" };
-        format!("m{}{strict}", self.reservation_bytes >> 20)
+        let concurrent = if self.concurrent { "c" } else { "" };
+        format!("m{}{strict}{concurrent}", self.reservation_bytes >> 20)
     }
 }
 
@@ -69,7 +76,8 @@ pub(crate) fn pooled(slots: u32, shape: Shape) -> Result<Pooled, Error> {
     loop {
         let mut last = String::new();
         for reservation in MEMORY_RESERVATIONS {
-            let codegen = Codegen { reservation_bytes: reservation, strict: shape.strict };
+            let Shape { strict, concurrent, .. } = shape;
+            let codegen = Codegen { reservation_bytes: reservation, strict, concurrent };
             match Engine::new(&config(slots, &codegen, shape)) {
                 Ok(engine) => return Ok(Pooled { engine, codegen, slots }),
                 Err(error) => {
@@ -95,7 +103,7 @@ pub(crate) fn codegen_config(codegen: &Codegen) -> Config {
         .cranelift_nan_canonicalization(codegen.strict)
         .relaxed_simd_deterministic(codegen.strict)
         // Costs each call of a guest that is not concurrent a fifth more.
-        .concurrency_support(false)
+        .concurrency_support(codegen.concurrent)
         .cranelift_opt_level(OptLevel::Speed)
         .memory_init_cow(true)
         .memory_reservation(codegen.reservation_bytes)
@@ -107,7 +115,10 @@ pub(crate) fn codegen_config(codegen: &Codegen) -> Config {
 
 fn config(slots: u32, codegen: &Codegen, shape: Shape) -> Config {
     let mut config = codegen_config(codegen);
-    let pool = pool(slots, codegen.reservation_bytes);
+    let mut pool = pool(slots, codegen.reservation_bytes);
+    if codegen.concurrent {
+        pool.total_stacks(slots.saturating_mul(STACKS_PER_CONCURRENT));
+    }
     let stack = usize::try_from(shape.stack_bytes).unwrap_or(usize::MAX);
     config
         .max_wasm_stack(stack)
@@ -147,15 +158,17 @@ mod tests {
     #[test]
     fn a_host_and_its_compiler_agree_on_native_code() {
         let id = |config: &Config| EngineId::of(&Engine::new(config).unwrap());
-        let of_host = |reservation_bytes, strict, stack_bytes| {
-            let codegen = Codegen { reservation_bytes, strict };
-            let of_host = id(&config(1, &codegen, Shape { strict, stack_bytes }));
+        let with = |reservation_bytes, strict, concurrent, stack_bytes| {
+            let codegen = Codegen { reservation_bytes, strict, concurrent };
+            let of_host = id(&config(1, &codegen, Shape { strict, stack_bytes, concurrent }));
             assert_eq!(of_host, id(&codegen_config(&codegen)));
             of_host
         };
+        let of_host = |bytes, strict, stack| with(bytes, strict, false, stack);
         let ids = MEMORY_RESERVATIONS.map(|bytes| of_host(bytes, false, 1 << 20));
         assert!(ids[0] != ids[1] && ids[1] != ids[2], "it hangs on the reservation");
         assert!(ids[0] == of_host(MEMORY_RESERVATIONS[0], false, 8 << 20), "not on the stack");
         assert!(ids[0] != of_host(MEMORY_RESERVATIONS[0], true, 1 << 20), "on determinism");
+        assert!(ids[0] != with(MEMORY_RESERVATIONS[0], false, true, 1 << 20), "on concurrency");
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OnceCell;
+use wasmtime::component::Component;
 use wfhost_workflow::{Contract, Digest, DurationMs, Limits, OperatorLimits, TimestampMs};
 
 use crate::Error;
@@ -17,6 +18,9 @@ use crate::shape::{Shape, Shaped, Shapes};
 
 /// Components kept ready; a compiled one takes from 1 to 40 MB.
 const PLUGINS_MAX: usize = 256;
+
+/// What the validator says of a component that is concurrent; a test holds its text.
+const ASYNC_FEATURE: &str = "component model async feature";
 
 /// How a host is set up.
 #[derive(Debug, Clone)]
@@ -194,7 +198,7 @@ impl PluginHost {
         shaped: Arc<Shaped>,
     ) -> Result<Arc<Plugin>, Error> {
         let compiler = &self.inner.compiler;
-        let component = compiler.component(&shaped.target, Arc::clone(&bytes), digest).await?;
+        let (component, shaped) = self.compiled(&bytes, digest, shaped).await?;
         let linked = link::link(&shaped.linker, &component)?;
         let facts = if linked.functions.is_empty() {
             None
@@ -203,6 +207,25 @@ impl PluginHost {
         };
         let long = LongSteps::default();
         Ok(Arc::new(Plugin { digest, shaped, linked, facts, long, contracts: OnceCell::new() }))
+    }
+
+    /// The component with the engine that it needs: concurrency costs every call, so it is
+    /// only for those that do not compile without.
+    async fn compiled(
+        &self,
+        bytes: &Arc<[u8]>,
+        digest: Digest,
+        shaped: Arc<Shaped>,
+    ) -> Result<(Component, Arc<Shaped>), Error> {
+        let compiler = &self.inner.compiler;
+        match compiler.component(&shaped.target, Arc::clone(bytes), digest).await {
+            Err(Error::Compile(text)) if text.contains(ASYNC_FEATURE) => {
+                let shaped = self.inner.shapes.get(shaped.shape.concurrent())?;
+                let component = compiler.component(&shaped.target, Arc::clone(bytes), digest);
+                Ok((component.await?, shaped))
+            }
+            component => Ok((component?, shaped)),
+        }
     }
 
     fn entry(&self, key: (Digest, Shape)) -> Arc<OnceCell<Arc<Plugin>>> {

@@ -121,7 +121,7 @@ impl PluginHost {
                 store.data_mut().dirs = open_dirs(dirs).await?;
             }
             let linked = &plugin.linked;
-            let steps = match linked.callee(&function).map_err(unknown_step)? {
+            let steps = match linked.callee(&function).map_err(typed::call::unknown)? {
                 Callee::Step(steps) => steps,
                 Callee::Function(function) => {
                     let instance = &linked.instance;
@@ -182,10 +182,6 @@ pub(crate) async fn instantiate(
 ) -> Result<Step, Failure> {
     let step = pre.instantiate_async(store).await;
     step.map_err(|error| failure::from_call(&error, held))
-}
-
-fn unknown_step(unknown: impl std::fmt::Display) -> Failure {
-    Failure::new(FailureKind::Permanent, "unknown-step", unknown.to_string())
 }
 
 async fn open_dirs(dirs: Vec<DirGrant>) -> Result<GrantDirs, Failure> {

@@ -21,6 +21,8 @@ pub struct Shape {
     pub(crate) strict: bool,
     /// The guest's stack: a power of two, so that there are only a few shapes.
     pub(crate) stack_bytes: u64,
+    /// Whether guests may be concurrent: `async func`, which costs every call.
+    pub(crate) concurrent: bool,
 }
 
 impl Shape {
@@ -29,7 +31,12 @@ impl Shape {
     pub fn of(limits: &Limits, strict: bool) -> Self {
         let spec = Limit::Stack.spec();
         let stack = limits[Limit::Stack].clamp(spec.least, spec.largest);
-        Self { strict, stack_bytes: 1 << stack.ilog2() }
+        Self { strict, stack_bytes: 1 << stack.ilog2(), concurrent: false }
+    }
+
+    /// The same for a component that is concurrent in itself.
+    pub(crate) const fn concurrent(self) -> Self {
+        Self { concurrent: true, ..self }
     }
 
     /// Whether the same input gives the same bytes.

@@ -50,3 +50,24 @@ fn a_directory_is_given_by_the_path_that_the_guest_sees() {
     call(&place, "text", &["extract", input]).exits(1);
     call(&place, "text", &["extract", input, "--dir", "texts"]).exits(2).says("/GUEST=PATH");
 }
+
+/// Knows nothing of wfhost: its functions are called by their WIT types.
+#[test]
+fn a_function_of_any_component_is_called() {
+    let place = Place::new();
+    let greet = call(&place, "echo-types", &["greet", "{\"name\":\"Ada\"}"]).ok();
+    assert_eq!(greet.stdout, "\"Hello, Ada!\"\n");
+    for name in ["test:echo/arithmetic#divide", "test:echo/arithmetic@1.2.0#divide"] {
+        let divide = call(&place, "echo-types", &[name, "{\"a\":7,\"b\":-2}"]).ok();
+        assert_eq!(divide.stdout, "-3\n");
+    }
+    let divide = "test:echo/arithmetic#divide";
+    call(&place, "echo-types", &[divide, "{\"a\":7,\"b\":0}"]).exits(1).says("by-zero");
+    call(&place, "echo-types", &[divide, "{\"a\":7,\"b\":\"x\"}"])
+        .exits(3)
+        .says("at .b: expected s32 (-2147483648 to 2147483647), found \"x\"");
+    call(&place, "echo-types", &["test:echo/files#rename", "{}"])
+        .exits(3)
+        .says("`.file` is a borrowed resource");
+    call(&place, "echo-types", &["gret", "{}"]).exits(2).says("it has ");
+}

@@ -139,3 +139,32 @@ fn the_data_folder_is_private() {
     let mode = std::fs::metadata(place.path("data")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
 }
+
+const ANY: &str = "steps:
+  - id: greet
+    call: p/greet
+    with: { name: Ada }
+  - id: divide
+    call: p/test:echo/arithmetic#divide
+    with: { a: 7, b: 2 }
+  - id: again
+    call: p/test:echo/arithmetic@1.2.0#divide
+    with: { a: \"${steps.divide}\", b: 3 }
+output: { greeting: \"${steps.greet}\", quotient: \"${steps.again}\" }
+";
+
+#[test]
+fn functions_of_any_component_are_steps() {
+    let place = Place::new();
+    let file = place.workflow("any.yaml", "echo-types", ANY);
+    let text = place.wfhost(&["check", &file]).ok().stdout;
+    assert!(text.contains("test:echo/arithmetic@1.2.0#divide"), "{text}");
+    let outcome = place.wfhost(&["run", &file]).ok();
+    assert_eq!(outcome.stdout, "{\"greeting\":\"Hello, Ada!\",\"quotient\":1}\n");
+    let failing = ANY.replace("b: 2", "b: 0");
+    let file = place.workflow("failing.yaml", "echo-types", &failing);
+    place.wfhost(&["run", &file]).exits(1).says("by-zero");
+    let wrong = ANY.replace("b: 2", "b: two");
+    let file = place.workflow("wrong.yaml", "echo-types", &wrong);
+    place.wfhost(&["check", &file]).exits(3).says("wrong.yaml:");
+}

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use wasi_preview1_component_adapter_provider::{
-    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
+    WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
 };
 use wasmtime::Engine;
 use wit_component::ComponentEncoder;
@@ -60,12 +61,22 @@ pub(crate) fn check_size(bytes: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
+/// How a program with a `main` exports it: the name's length, the name, and that it is a
+/// function. Where these bytes are something else, its component lacks what it exports.
+const START_EXPORT: &[u8] = b"\x06_start\x00";
+
 /// What `wasm-tools component new` does, with WASI preview 1 provided on top of WASI 0.2.
 pub(crate) fn componentise(module: &[u8]) -> Result<Vec<u8>, Error> {
+    let is_program = module.windows(START_EXPORT.len()).any(|bytes| bytes == START_EXPORT);
+    let adapter = if is_program {
+        WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER
+    } else {
+        WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER
+    };
     let encode = || {
         ComponentEncoder::default()
             .module(module)?
-            .adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)?
+            .adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, adapter)?
             .encode()
     };
     encode().map_err(|error| Error::Componentise(format!("{error:#}")))

@@ -1,24 +1,51 @@
 //! One call of a function of any component.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use wasmtime::Store;
 use wasmtime::component::{InstancePre, Val};
-use wfhost_workflow::{Failure, FailureKind, Json, Limit};
+use wfhost_workflow::{Failure, FailureKind, Json, Limit, Limits};
 
 use super::decode::{self, Wrong};
 use super::encode::{self, Unwritten};
-use super::functions::{Function, Signature};
+use super::functions::{Function, Signature, Unknown};
 use super::value_type::ValueType;
-use crate::failure;
 use crate::limits::Held;
+use crate::link::Callee;
 use crate::state::AttemptState;
+use crate::{Plugin, PluginHost, failure};
 
 /// A larger text is converted where it may take its time.
 const INLINE_BYTES_MAX: usize = 64 << 10;
 /// The same for a value that is written.
 const SMALL_VALUES: usize = 1000;
 const SMALL_TEXT_BYTES: usize = 4 << 10;
+
+impl PluginHost {
+    /// What is wrong with a call of an exported function, without making it: a name that
+    /// the component has not, types that JSON cannot carry, or an input of another type.
+    /// Says nothing about steps of the step world.
+    ///
+    /// # Errors
+    /// The failure that the call would end with.
+    pub fn check_call(&self, plugin: &Plugin, function: &str, input: &Json) -> Result<(), Failure> {
+        match plugin.linked.callee(function).map_err(unknown)? {
+            Callee::Step(_) => Ok(()),
+            Callee::Function(function) => {
+                let operator = self.inner.options.operator;
+                let held = Held::new(Limits::default(), Duration::MAX, operator, None);
+                read(function, input, &held).map(drop)
+            }
+        }
+    }
+}
+
+/// A workflow names a function that is not there.
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
+pub(crate) fn unknown(unknown: Unknown) -> Failure {
+    Failure::new(FailureKind::Permanent, "unknown-step", unknown.to_string())
+}
 
 /// Calls `function` on a fresh instance. `err` of a returned `result` is the failure.
 pub(crate) async fn call(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wfhost_plugin::bare::Bare;
-use wfhost_plugin::{HostOptions, Invocation, LogLevel, PluginHost, StepContext, StepSink};
+use wfhost_plugin::{HostOptions, Invocation, LogLevel, Plugin, PluginHost, StepContext, StepSink};
 use wfhost_workflow::{Digest, Json, Limits, RunId};
 
 use crate::clock;
@@ -51,20 +51,63 @@ pub(crate) fn measure() -> Vec<Row> {
         .build()
         .expect("threads can be started");
     runtime.block_on(async {
-        let task = tokio::spawn(compare());
+        let task = tokio::spawn(async {
+            let mut rows = compare().await;
+            rows.extend(compare_any().await);
+            rows
+        });
         task.await.expect("the comparison does not panic")
     })
 }
 
-async fn compare() -> Vec<Row> {
-    let host = PluginHost::new(HostOptions { slots: 4, ..HostOptions::default() })
-        .expect("the plugin host starts");
-    let component = wfhost_testkit::guest::content("bench-steps");
+fn host() -> PluginHost {
+    PluginHost::new(HostOptions { slots: 4, ..HostOptions::default() })
+        .expect("the plugin host starts")
+}
+
+async fn load(host: &PluginHost, guest: &str) -> Arc<Plugin> {
+    let component = wfhost_testkit::guest::content(guest);
     let digest = Digest::of(&component);
-    let plugin = host
-        .load(component.into(), digest, host.shape(&Limits::default(), false))
-        .await
-        .expect("the guest loads");
+    let shape = host.shape(&Limits::default(), false);
+    host.load(component.into(), digest, shape).await.expect("the guest loads")
+}
+
+/// The same work as a function of a component that knows nothing of this host.
+async fn compare_any() -> Vec<Row> {
+    let host = host();
+    let (steps, any) = (load(&host, "bench-steps").await, load(&host, "echo-types").await);
+    let (mut step_times, mut any_times) = (Times::default(), Times::default());
+    for round in 0..ROUNDS {
+        let started = clock::now();
+        host.run(&steps, invocation()).await.expect("the step succeeds");
+        let step_time = started.elapsed();
+        let function = "echo-text".to_owned();
+        let invocation = Invocation { function, ..invocation() };
+        let started = clock::now();
+        host.run(&any, invocation).await.expect("the function succeeds");
+        if round >= ROUNDS / 10 {
+            step_times.add(step_time);
+            any_times.add(started.elapsed());
+        }
+    }
+    let ratio = ratio(any_times.p50(), step_times.p50());
+    vec![
+        Row::new(
+            "  the same as a typed function of any component, p50, against the step world",
+            format!("{ratio:.2}× ({} / {})", us(any_times.p50()), us(step_times.p50())),
+            "≤ 1.6×",
+            ratio <= 1.6,
+        ),
+        Row::info(
+            "  the same, p99",
+            format!("{} / {}", us(any_times.percentile(0.99)), us(step_times.percentile(0.99))),
+        ),
+    ]
+}
+
+async fn compare() -> Vec<Row> {
+    let host = host();
+    let plugin = load(&host, "bench-steps").await;
     let bare = Bare::new(Arc::clone(&plugin), invocation());
     let (mut ours, mut theirs) = (Times::default(), Times::default());
     for round in 0..ROUNDS {

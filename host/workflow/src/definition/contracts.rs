@@ -27,8 +27,7 @@ impl Definition {
             };
             let Some(plugin) = self.plugins.get(call.plugin) else { continue };
             let Some(known) = contracts.get(&plugin.alias) else { continue };
-            let Some(contract) = known.iter().find(|contract| contract.name == call.function)
-            else {
+            let Some(contract) = Contract::find(known, &call.function) else {
                 problems.push(unknown_function(call, &plugin.alias, known));
                 continue;
             };

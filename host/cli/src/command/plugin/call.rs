@@ -52,6 +52,14 @@ impl CallArgs {
         let (plugin, contracts) = engine.load(&component).map_err(|message| {
             CommandError::invalid(message).context(self.file.display().to_string())
         })?;
+        // Names the place in the input and the type that it has to have.
+        let typed = engine.host().check_call(&plugin, &self.function, &input);
+        let unknown = typed.as_ref().is_err_and(|failure| failure.code == "unknown-step");
+        if let Err(failure) = typed
+            && !unknown
+        {
+            return Err(CommandError::invalid(failure.message));
+        }
         check_call(&contracts, &self.function, &input)?;
         let invocation = Invocation {
             context: StepContext {
@@ -99,7 +107,7 @@ fn write(output: &Output, ended: std::result::Result<Completion, Failure>) -> Re
 
 /// The same checks that a workflow's call gets.
 fn check_call(contracts: &[Contract], function: &str, input: &Json) -> Result<()> {
-    let Some(contract) = contracts.iter().find(|contract| contract.name == function) else {
+    let Some(contract) = Contract::find(contracts, function) else {
         let names: Vec<&str> = contracts.iter().map(|contract| contract.name.as_str()).collect();
         return Err(CommandError::usage(format!("the plugin has no function `{function}`"))
             .hint(format!("it has {}", names.join(", "))));
