@@ -1,6 +1,6 @@
 //! Any component's functions as steps: JSON in, JSON out, by their WIT types.
 //!
-//! The mapping is a public contract (DESIGN: "JSON ↔ WIT"). Nothing that comes from
+//! The mapping is a public contract (`wit/README.md`). Nothing that comes from
 //! outside, text, type or value, makes a conversion panic, recurse without a bound or
 //! take memory without one.
 

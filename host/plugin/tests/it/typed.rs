@@ -342,11 +342,11 @@ const CONCURRENT: &str = r#"(component
     (core instance $i (instantiate $m
         (with "" (instance (export "task.return" (func $return))))))
     (func (export "add") async (param "a" u32) (param "b" u32) (result u32)
-        (canon lift (core func $i "add") async (callback (func $i "callback"))))
+        (canon lift (core func $i "add") async (callback (core func $i "callback"))))
     (func (export "spin") async (result u32)
-        (canon lift (core func $i "spin") async (callback (func $i "callback"))))
+        (canon lift (core func $i "spin") async (callback (core func $i "callback"))))
     (func (export "never") async (result u32)
-        (canon lift (core func $i "never") async (callback (func $i "callback")))))"#;
+        (canon lift (core func $i "never") async (callback (core func $i "callback")))))"#;
 
 #[tokio::test]
 async fn async_functions_are_awaited() {
