@@ -35,6 +35,9 @@ pub(crate) struct Global {
     /// The folder that holds runs [default: the platform's user data folder]
     #[arg(long, global = true, value_name = "PATH", env = "WFHOST_DATA", hide_env_values = true)]
     pub(crate) data: Option<PathBuf>,
+    /// The operator's configuration [default: wfhost/config.toml in the platform's folder]
+    #[arg(long, global = true, value_name = "PATH", env = "WFHOST_CONFIG", hide_env_values = true)]
+    pub(crate) config: Option<PathBuf>,
     /// What is written to standard output
     #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t)]
     pub(crate) output: Format,
@@ -71,7 +74,7 @@ Examples:
 {}
 
 A run is named by any unique beginning of its id, or by `latest`.
-Environment: WFHOST_DATA (as --data), WFHOST_CACHE (the folder of compiled plugins), WFHOST_LOG
+Environment: WFHOST_DATA (as --data), WFHOST_CONFIG (as --config), WFHOST_CACHE (the folder of compiled plugins), WFHOST_LOG
 (a log filter, such as debug), NO_COLOR.",
         ExitCode::HELP
     )

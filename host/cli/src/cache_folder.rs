@@ -14,7 +14,7 @@ struct Surroundings {
 }
 
 /// The cache of this user; `None` for a user without a home.
-pub(crate) fn options() -> Option<CacheOptions> {
+pub(crate) fn options(size_bytes: Option<u64>) -> Option<CacheOptions> {
     let variable =
         |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let folder = folder(&Surroundings {
@@ -23,7 +23,8 @@ pub(crate) fn options() -> Option<CacheOptions> {
         home: variable("HOME"),
         macos: cfg!(target_os = "macos"),
     })?;
-    std::path::absolute(folder).ok().map(CacheOptions::new)
+    let options = std::path::absolute(folder).ok().map(CacheOptions::new)?;
+    Some(CacheOptions { size_bytes: size_bytes.unwrap_or(options.size_bytes), ..options })
 }
 
 fn folder(surroundings: &Surroundings) -> Option<PathBuf> {

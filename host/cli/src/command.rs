@@ -4,14 +4,17 @@ mod cache;
 mod check;
 mod compile_component;
 mod completions;
+mod limits;
 mod plugin;
 mod resume;
 mod run;
 mod runs;
+mod sandbox_args;
 mod serving;
 
 use clap::Subcommand;
 
+use crate::config::Config;
 use crate::data_folder::DataDir;
 use crate::error::Result;
 use crate::exit_code::ExitCode;
@@ -20,10 +23,12 @@ use crate::output::Output;
 use crate::session::{Purpose, Session};
 
 pub(crate) use compile_component::COMPILE_COMPONENT;
+pub(crate) use sandbox_args::SandboxArgs;
 
 /// What a command has to work with.
 pub(crate) struct Context {
     pub(crate) data: DataDir,
+    pub(crate) config: Config,
     pub(crate) output: Output,
     pub(crate) verbosity: Verbosity,
 }
@@ -49,6 +54,7 @@ pub(crate) enum Command {
     /// Look at what is kept of compiled plugins, and remove it
     #[command(subcommand)]
     Cache(cache::CacheCommand),
+    Limits(limits::LimitsArgs),
     Completions(completions::CompletionsArgs),
     #[command(hide = true)]
     CompileComponent(compile_component::CompileComponentArgs),
@@ -63,6 +69,7 @@ impl Command {
             Self::Runs(command) => command.carry_out(context),
             Self::Plugin(command) => command.carry_out(context),
             Self::Cache(command) => command.carry_out(context),
+            Self::Limits(args) => args.carry_out(context),
             Self::Completions(args) => args.carry_out(context),
             Self::CompileComponent(args) => args.carry_out(),
         }

@@ -8,9 +8,11 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use wfhost_plugin::compile::{CompileOptions, CompilerProgram};
-use wfhost_plugin::{HostOptions, Plugin, PluginHost};
-use wfhost_workflow::{Contract, DurationMs, Limits};
+use wfhost_plugin::{AdmissionOptions, CoreDumps, HostOptions, Plugin, PluginHost};
+use wfhost_workflow::{Contract, DurationMs, Limits, OperatorLimits};
 
+use crate::command::SandboxArgs;
+use crate::config::Config;
 use crate::error::{CommandError, Result};
 use crate::output::Output;
 use crate::workflow_file::{Component, with_sources};
@@ -27,18 +29,54 @@ pub(crate) struct Engine {
     output: Output,
 }
 
+/// What the operator says about sandboxes.
+#[derive(Debug, Clone)]
+pub(crate) struct EngineSetup {
+    slots: u32,
+    operator: OperatorLimits,
+    memory_bytes: Option<u64>,
+    cache_bytes: Option<u64>,
+    core_dumps: Option<CoreDumps>,
+}
+
+impl EngineSetup {
+    /// Room for `slots` attempts at once.
+    pub(crate) fn new(slots: u32, config: &Config) -> Self {
+        Self {
+            slots,
+            operator: OperatorLimits { config: config.limits, ..OperatorLimits::default() },
+            memory_bytes: config.pool.memory_bytes,
+            cache_bytes: config.cache.size_bytes,
+            core_dumps: None,
+        }
+    }
+
+    /// With what the command line says.
+    pub(crate) fn with(self, args: &SandboxArgs, config: &Config) -> Self {
+        Self { operator: args.operator(config), core_dumps: args.core_dumps(), ..self }
+    }
+}
+
 /// An error for people.
 type Told<T> = std::result::Result<T, String>;
 
 impl Engine {
-    /// Room for `slots` attempts at once; what takes long is said to `output`.
-    pub(crate) fn new(slots: u32, output: &Output) -> Result<Self> {
+    /// What takes long is said to `output`.
+    pub(crate) fn new(setup: EngineSetup, output: &Output) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .thread_name("steps")
             .enable_all()
             .build()
             .map_err(|error| CommandError::store(error).context("could not start threads"))?;
-        let options = HostOptions { slots, compile: compile_options(), ..HostOptions::default() };
+        let EngineSetup { slots, operator, memory_bytes, cache_bytes, core_dumps } = setup;
+        let options = HostOptions {
+            slots,
+            operator,
+            core_dumps,
+            compile: compile_options(cache_bytes),
+            admission: AdmissionOptions { memory_bytes, ..AdmissionOptions::default() },
+            ..HostOptions::default()
+        };
         let host = PluginHost::new(options).map_err(|error| {
             CommandError::store(error).context("could not start the plugin host")
         })?;
@@ -119,13 +157,13 @@ pub(crate) fn default_slots() -> u32 {
 }
 
 /// Components are compiled by this very program, in a process of its own.
-fn compile_options() -> CompileOptions {
+fn compile_options(cache_bytes: Option<u64>) -> CompileOptions {
     CompileOptions {
         program: own_program().map(|program| CompilerProgram {
             program,
             arguments: vec![crate::command::COMPILE_COMPONENT.into()],
         }),
-        cache: cache_folder::options(),
+        cache: cache_folder::options(cache_bytes),
         ..CompileOptions::default()
     }
 }

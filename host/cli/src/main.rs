@@ -5,6 +5,7 @@ mod args;
 mod cache_folder;
 mod clock;
 mod command;
+mod config;
 mod data_folder;
 mod engine;
 mod error;

@@ -8,6 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::args::Cli;
 use crate::command::{Command, Context};
+use crate::config::{self, Config};
 use crate::data_folder::{DataDir, Surroundings};
 use crate::error::Result;
 use crate::exit_code::ExitCode;
@@ -56,7 +57,9 @@ fn carry_out(cli: Cli, output: &Output) -> Result<ExitCode> {
     logging::start(output, cli.global.log_format, verbosity, filter.as_deref())?;
     raise_open_files();
     let data = DataDir::resolve(cli.global.data.as_deref(), &Surroundings::of_process())?;
-    let context = Context { data, output: output.clone(), verbosity };
+    let config = cli.global.config.as_deref();
+    let config = Config::read(config, &config::Surroundings::of_process())?;
+    let context = Context { data, config, output: output.clone(), verbosity };
     cli.command.carry_out(&context)
 }
 

@@ -107,6 +107,7 @@ fn plugin_json(plugin: &PinnedPlugin) -> Value {
         "digest": plugin.digest.to_string(),
         "dirs": plugin.dirs,
         "limits": plugin.limits,
+        "determinism": plugin.determinism.name(),
     })
 }
 

@@ -10,7 +10,8 @@ use wfhost_transport::{DecodeError, SendError};
 use wfhost_workflow::placement::{Decision, Placement, Wanted};
 use wfhost_workflow::run::{AttemptOutcome, Input, KvWrite, Order};
 use wfhost_workflow::{
-    Attempt, AttemptId, Digest, Failure, FailureKind, Json, MonotonicMs, RunId, TaskId, WorkerId,
+    Attempt, AttemptId, Digest, DurationMs, Failure, FailureKind, Json, MonotonicMs, RunId, TaskId,
+    WorkerId,
 };
 
 use crate::commands::ReplyTo;
@@ -101,6 +102,7 @@ impl EventLoop {
             idempotency_key: idempotency_key(id, &step.name, order.task),
             trace_parent: None,
             limits: plugin.limits,
+            determinism: plugin.determinism,
             dirs: plugin.dirs.clone(),
             kv: kv_of(&order.kv),
         });
@@ -139,6 +141,9 @@ impl EventLoop {
                     slot.live.progress.insert(attempt.task, progress);
                     slot.tick += 1;
                 }
+            }
+            FromWorker::Waiting { attempt, at_most_ms } => {
+                self.dispatcher.placement.waits(worker, attempt, DurationMs(at_most_ms));
             }
             FromWorker::Fetch { digest, offset, len } => self.fetch(worker, digest, offset, len),
             FromWorker::Draining => self.dispatcher.placement.draining(worker),

@@ -167,7 +167,21 @@ fn failure_details(failure: &wfhost_workflow::Failure) -> Details {
     Details::new()
         .and("kind", &text(failure.kind.name()))
         .and("code", &text(&failure.code))
-        .and("message", &text(&failure.message))
+        .and("message", &message(&failure.message))
+}
+
+/// A message is cut where other values are left out: it says what happened.
+fn message(whole: &str) -> Json {
+    // Each byte may take six in JSON.
+    let lengths = [VALUE_BYTES_MAX - 2, VALUE_BYTES_MAX * 3 / 4, VALUE_BYTES_MAX / 6 - 4];
+    let cut = |bytes_max: usize| {
+        if whole.len() <= bytes_max {
+            return text(whole);
+        }
+        text(&format!("{}…", &whole[..whole.floor_char_boundary(bytes_max)]))
+    };
+    let fits = lengths.into_iter().map(cut).find(|json| json.len_bytes() <= VALUE_BYTES_MAX);
+    fits.unwrap_or_else(|| text("…"))
 }
 
 fn text(text: &str) -> Json {
@@ -189,5 +203,23 @@ impl And for Details {
             self.insert(name.to_owned(), value);
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_message_is_cut_and_not_left_out() {
+        let shown = |whole: &str| match message(whole).to_value() {
+            serde_json::Value::String(text) => text,
+            other => panic!("{other}"),
+        };
+        assert_eq!(shown("short"), "short");
+        let long = shown(&"x".repeat(20_000));
+        assert!(long.len() > 3000 && long.ends_with('…'), "{}", long.len());
+        let escaped = shown(&"\u{1b}".repeat(20_000));
+        assert!(escaped.len() > 600, "{}", escaped.len());
     }
 }

@@ -9,6 +9,8 @@ pub(crate) mod random;
 pub(crate) mod stdio;
 pub(crate) mod wasi;
 
+use std::time::Duration;
+
 /// Where an attempt's log lines and progress go.
 ///
 /// Called from the attempt itself: must be quick and must not block. All texts come from
@@ -16,6 +18,9 @@ pub(crate) mod wasi;
 pub trait StepSink: Send + Sync {
     /// One log line; `fields` are names and JSON texts.
     fn log(&self, level: LogLevel, message: String, fields: Vec<(String, String)>);
+
+    /// The attempt has to wait for its turn, at most so long: its timeout has not begun.
+    fn waiting(&self, _at_most: Duration) {}
 
     /// The newest progress replaces what was reported before; `total` 0 is unknown.
     fn progress(&self, done: u64, total: u64, message: String);

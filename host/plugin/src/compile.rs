@@ -3,6 +3,7 @@
 
 mod child;
 mod confine;
+mod debug_info;
 mod make;
 mod options;
 mod serve;

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use wfhost_workflow::{Contract, Digest, Failure, FailureKind, Json, Limit, Limits};
 
@@ -14,7 +13,8 @@ use crate::bindings::StepPre;
 use crate::bindings::steps::Description;
 use crate::facts::ComponentFacts;
 use crate::limits::Held;
-use crate::run::{GRACE, instantiate};
+use crate::replay::Replay;
+use crate::run::{GRACE, Slot, instantiate};
 use crate::shape::Shaped;
 use crate::state::AttemptState;
 use crate::{Plugin, PluginHost, failure};
@@ -75,11 +75,11 @@ impl PluginHost {
         plugin: &Plugin,
         steps: &StepPre<AttemptState>,
     ) -> Result<Vec<Contract>, Failure> {
-        let slot = plugin.shaped.slot().await?;
         let limits = Limits::default().with(Limit::HostcallFuel, ANSWER_BYTES_MAX);
         let options = &self.inner.options;
         let held = Held::new(limits, options.describe_timeout.to_std(), options.operator, None);
         let held = Arc::new(held);
+        let slot = self.slot(&plugin.shaped, &held, &Nowhere).await?;
         let asked = Asked { shaped: Arc::clone(&plugin.shaped), pre: steps.clone() };
         let answer = self.clone().ask(asked, Arc::clone(&held), slot);
         let answer = self.inner.lanes.run(&plugin.long, DESCRIBE, Box::pin(answer));
@@ -92,11 +92,11 @@ impl PluginHost {
         self,
         asked: Asked,
         held: Arc<Held>,
-        _slot: OwnedSemaphorePermit,
+        _slot: Slot,
     ) -> Result<Vec<Description>, Failure> {
         let kv = Kv::new(Arc::new(BTreeMap::new()), &held.limits);
-        let mut state = AttemptState::new(&held.limits, Arc::new(Nowhere), kv);
-        state.fixed.clone_from(&self.inner.options.fixed);
+        let replay = self.inner.options.fixed.as_ref().map(Replay::fixed);
+        let state = AttemptState::new(&held.limits, Arc::new(Nowhere), kv, replay);
         let mut store = asked.shaped.store(state, &held)?;
         let answer = async {
             let step = instantiate(&asked.pre, &mut store, &held).await?;

@@ -1,6 +1,8 @@
 //! The engine's configuration and its pool: the one place that decides about both.
 
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroUsize;
+
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
     WasmBacktraceDetails,
@@ -37,6 +39,9 @@ const HOST_STACK_BYTES: usize = 1 << 20;
 /// Tasks of a concurrent component that are under way at once have a stack each.
 const STACKS_PER_CONCURRENT: u32 = 8;
 
+/// Of a back-trace: each is looked up in the guest's debug information.
+const FRAMES_MAX: usize = 16;
+
 /// What a memory may grow to, from the largest that is wanted to the smallest that is
 /// still of use where the address space is short.
 const MEMORY_RESERVATIONS: [u64; 3] = [4 << 30, 1 << 30, 256 << 20];
@@ -54,6 +59,12 @@ pub(crate) struct Codegen {
 }
 
 impl Codegen {
+    /// What one memory can grow to, where that is less than a guest can ask for.
+    pub(crate) fn room_bytes(&self) -> u64 {
+        let is_whole = self.reservation_bytes >= MEMORY_RESERVATIONS[0];
+        if is_whole { u64::MAX } else { self.reservation_bytes }
+    }
+
     /// A short name of letters and digits.
     pub(crate) fn shape(&self) -> String {
         let strict = if self.strict { "s" } else { "" };
@@ -71,14 +82,14 @@ pub(crate) struct Pooled {
 
 /// Makes an engine of this shape for `slots` instances at once, with smaller memories and then fewer
 /// slots where this process may not reserve enough address space.
-pub(crate) fn pooled(slots: u32, shape: Shape) -> Result<Pooled, Error> {
+pub(crate) fn pooled(slots: u32, shape: Shape, core_dumps: bool) -> Result<Pooled, Error> {
     let mut slots = slots.max(1);
     loop {
         let mut last = String::new();
         for reservation in MEMORY_RESERVATIONS {
             let Shape { strict, concurrent, .. } = shape;
             let codegen = Codegen { reservation_bytes: reservation, strict, concurrent };
-            match Engine::new(&config(slots, &codegen, shape)) {
+            match Engine::new(config(slots, &codegen, shape).coredump_on_trap(core_dumps)) {
                 Ok(engine) => return Ok(Pooled { engine, codegen, slots }),
                 Err(error) => {
                     tracing::debug!(slots, reservation, %error, "the pool does not fit");
@@ -107,9 +118,10 @@ pub(crate) fn codegen_config(codegen: &Codegen) -> Config {
         .cranelift_opt_level(OptLevel::Speed)
         .memory_init_cow(true)
         .memory_reservation(codegen.reservation_bytes)
-        // The file and line of a trap come from the guest's own, untrusted debug
-        // sections; names are enough.
-        .wasm_backtrace_details(WasmBacktraceDetails::Disable);
+        // Source lines come from the guest's own debug sections, of which only so much is
+        // kept as can be read quickly.
+        .wasm_backtrace_details(WasmBacktraceDetails::Enable)
+        .wasm_backtrace_max_frames(NonZeroUsize::new(FRAMES_MAX));
     config
 }
 

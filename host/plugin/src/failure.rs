@@ -1,16 +1,18 @@
 //! Turns what a call ended with into a [`Failure`]: the guest's fault, a limit, or ours.
 
 use wasmtime::component::ResourceTableError;
-use wasmtime::{Error, OutOfMemory, PoolConcurrencyLimitError, Trap};
+use wasmtime::{Error, OutOfMemory, PoolConcurrencyLimitError, Store, Trap};
 use wasmtime_wasi::I32Exit;
 use wfhost_workflow::{DurationMs, Failure, FailureKind, Limit};
 
 use crate::bindings::steps;
+use crate::core_dump;
 use crate::limits::{Held, OverLimit};
 use crate::link::NotGranted;
+use crate::state::AttemptState;
 
 /// A trap's back-trace in a failure's message; a deep recursion has thousands of frames.
-const TRACE_BYTES_MAX: usize = 4 << 10;
+const TRACE_BYTES_MAX: usize = 3 << 10;
 
 /// Bounds on what a guest may put into a failure.
 const CODE_BYTES_MAX: usize = 128;
@@ -36,6 +38,19 @@ pub(crate) fn from_call(error: &Error, held: &Held) -> Failure {
         Some(_) | None => "trap",
     };
     Failure::new(FailureKind::Trap, code, bounded(&trace(error), TRACE_BYTES_MAX))
+}
+
+/// The same, with the guest's core dump written where the operator wants it.
+pub(crate) async fn of_call(
+    error: &Error,
+    store: &mut Store<AttemptState>,
+    held: &Held,
+) -> Failure {
+    let mut failure = from_call(error, held);
+    if let Some(path) = &held.core_dump {
+        core_dump::add(path, error, store, &mut failure).await;
+    }
+    failure
 }
 
 /// The limit that an error is about, and what went over it.

@@ -9,7 +9,9 @@ use wasmtime::component::Component;
 use wfhost_workflow::{Contract, Digest, DurationMs, Limits, OperatorLimits, TimestampMs};
 
 use crate::Error;
+use crate::admission::{Admission, AdmissionOptions};
 use crate::compile::{CompileOptions, Compiler};
+use crate::core_dump::CoreDumps;
 use crate::facts::ComponentFacts;
 use crate::lanes::{Lanes, LongSteps};
 use crate::limits::Counters;
@@ -35,6 +37,10 @@ pub struct HostOptions {
     pub compile: CompileOptions,
     /// What every attempt is held to, whatever its workflow says.
     pub operator: OperatorLimits,
+    /// How attempts wait for one another.
+    pub admission: AdmissionOptions,
+    /// Where guests' core dumps go, if they are wanted.
+    pub core_dumps: Option<CoreDumps>,
 }
 
 impl Default for HostOptions {
@@ -47,6 +53,8 @@ impl Default for HostOptions {
             fixed: None,
             compile: CompileOptions::default(),
             operator: OperatorLimits::default(),
+            admission: AdmissionOptions::default(),
+            core_dumps: None,
         }
     }
 }
@@ -69,6 +77,7 @@ pub struct PluginHost {
 pub(crate) struct Inner {
     pub(crate) shapes: Shapes,
     pub(crate) counters: Counters,
+    pub(crate) admission: Admission,
     pub(crate) lanes: Lanes,
     pub(crate) options: HostOptions,
     pub(crate) compiler: Compiler,
@@ -129,8 +138,9 @@ impl PluginHost {
     /// [`Error::Engine`] if not even the smallest pool fits, or [`Error::Thread`].
     pub fn new(options: HostOptions) -> Result<Self, Error> {
         let inner = Inner {
-            shapes: Shapes::new(options.slots.max(1))?,
+            shapes: Shapes::new(options.slots.max(1), options.core_dumps.is_some())?,
             counters: Counters::default(),
+            admission: Admission::new(options.slots, options.admission),
             lanes: Lanes::default(),
             compiler: Compiler::new(options.compile.clone()),
             plugins: Mutex::default(),

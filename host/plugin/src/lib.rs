@@ -5,12 +5,14 @@
 //! wasmtime, and none of its types leave it.
 
 mod ability;
+mod admission;
 #[doc(hidden)]
 pub mod bare;
 mod bindings;
 pub mod cache;
 mod clock;
 pub mod compile;
+mod core_dump;
 mod describe;
 mod engine;
 mod epoch;
@@ -22,8 +24,10 @@ mod host;
 mod lanes;
 mod limits;
 mod link;
+mod machine;
 mod manifest;
 mod pace;
+mod replay;
 mod run;
 mod shape;
 mod state;
@@ -31,6 +35,8 @@ mod state;
 pub mod typed;
 
 pub use ability::{LogLevel, StepSink};
+pub use admission::AdmissionOptions;
+pub use core_dump::CoreDumps;
 pub use error::Error;
 pub use host::{Fixed, HostOptions, Plugin, PluginHost};
 pub use manifest::{Manifest, ManifestError};

@@ -3,6 +3,7 @@
 //! Growth beyond a limit ends the attempt with a failure that names the setting: a guest
 //! that was told "no" and goes on without memory would only fail later and elsewhere.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use wfhost_workflow::{
     DurationMs, Failure, FailureKind, Limit, LimitSource, Limits, Name, OperatorLimits,
 };
 
-use crate::Invocation;
+use crate::{HostOptions, Invocation};
 
 /// A guest went over a limit; raised as a trap.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +39,8 @@ pub(crate) struct Held {
     given: Limits,
     operator: OperatorLimits,
     plugin: Option<Name>,
+    /// Where the guest's core dump goes, if one is wanted.
+    pub(crate) core_dump: Option<PathBuf>,
 }
 
 impl Held {
@@ -49,13 +52,15 @@ impl Held {
     ) -> Self {
         let limits = operator.lower(given);
         let wall = timeout.min(Duration::from_millis(limits[Limit::Timeout]));
-        Self { limits, wall, given, operator, plugin }
+        Self { limits, wall, given, operator, plugin, core_dump: None }
     }
 
     /// What holds for this invocation.
-    pub(crate) fn of(invocation: &Invocation, operator: OperatorLimits) -> Self {
-        let Invocation { limits, timeout, alias, .. } = invocation;
-        Self::new(*limits, *timeout, operator, alias.clone())
+    pub(crate) fn of(invocation: &Invocation, options: &HostOptions) -> Self {
+        let Invocation { limits, timeout, alias, context, .. } = invocation;
+        let core_dump = options.core_dumps.as_ref().map(|dumps| dumps.path(context));
+        let held = Self::new(*limits, *timeout, options.operator, alias.clone());
+        Self { core_dump, ..held }
     }
 
     pub(crate) fn get(&self, limit: Limit) -> u64 {
@@ -111,6 +116,8 @@ pub(crate) struct Meter {
     memory: Sum,
     tables: Sum,
     counts: Counts,
+    /// What one memory has room for, where the address space is short.
+    room_bytes: u64,
 }
 
 /// What a store may have of each.
@@ -131,7 +138,20 @@ impl Meter {
                 memories: count(Limit::Memories),
                 tables: count(Limit::Tables),
             },
+            room_bytes: u64::MAX,
         }
+    }
+}
+
+impl Meter {
+    /// No memory can be larger than this.
+    pub(crate) const fn set_room(&mut self, bytes: u64) {
+        self.room_bytes = bytes;
+    }
+
+    /// What all memories have now.
+    pub(crate) const fn memory_bytes(&self) -> u64 {
+        self.memory.used
     }
 }
 
@@ -172,6 +192,11 @@ impl ResourceLimiter for Meter {
         desired: usize,
         _maximum: Option<usize>,
     ) -> Result<bool, Error> {
+        if desired as u64 > self.room_bytes {
+            let room = Limit::Memory.show(self.room_bytes);
+            let what = format!("this host has address space for {room} of one memory (ulimit -v)");
+            return Err(OverLimit::new(Limit::Memory, self.memory.max, what).into());
+        }
         self.memory.grow(current, desired)
     }
 
@@ -219,6 +244,10 @@ mod tests {
         sum.take_back();
         sum.take_back();
         assert!(sum.grow(60, 90).unwrap(), "the second memory failed to grow");
+        let mut meter = Meter::new(&Limits::default());
+        meter.set_room(10);
+        assert!(meter.memory_growing(0, 10, None).unwrap());
+        assert!(meter.memory_growing(10, 11, None).is_err(), "where the address space is short");
         let error = sum.grow(90, 101).unwrap_err();
         let over = error.downcast_ref::<OverLimit>().unwrap();
         assert_eq!((over.limit, over.max), (Limit::Memory, 100));

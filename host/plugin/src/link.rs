@@ -12,6 +12,7 @@ use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use crate::Error;
 use crate::ability::{files, random};
 use crate::bindings::{StepPre, kv, log, progress};
+use crate::replay;
 use crate::state::AttemptState;
 use crate::typed::functions::{Function, Functions, Unknown};
 
@@ -53,6 +54,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<AttemptState>> 
     linker.allow_shadowing(true);
     files::link(&mut linker)?;
     random::link(&mut linker)?;
+    replay::link(&mut linker)?;
     linker.allow_shadowing(false);
     log::add_to_linker::<_, HasSelf<AttemptState>>(&mut linker, |state| state)?;
     progress::add_to_linker::<_, HasSelf<AttemptState>>(&mut linker, |state| state)?;

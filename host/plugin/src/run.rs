@@ -13,10 +13,13 @@ use wfhost_workflow::{Attempt, DirGrant, Failure, FailureKind, Json, Limit, Limi
 use crate::ability::StepSink;
 use crate::ability::grant_dirs::GrantDirs;
 use crate::ability::kv::Kv;
+use crate::admission::Place;
 use crate::bindings::{Step, StepPre, steps};
 use crate::limits::Held;
 use crate::link::Callee;
 use crate::pace::{self, Exceeded, Pace};
+use crate::replay::Replay;
+use crate::shape::Shaped;
 use crate::state::AttemptState;
 use crate::{Plugin, PluginHost, clock, failure, typed};
 
@@ -97,9 +100,9 @@ impl PluginHost {
         plugin: &Arc<Plugin>,
         invocation: Invocation,
     ) -> Result<Completion, Failure> {
-        let held = Arc::new(Held::of(&invocation, self.inner.options.operator));
+        let held = Arc::new(Held::of(&invocation, &self.inner.options));
         check_input(&invocation.input, &held)?;
-        let slot = plugin.shaped.slot().await?;
+        let slot = self.slot(&plugin.shaped, &held, &*invocation.sink).await?;
         let step = invocation.function.clone();
         let work = Work { plugin: Arc::clone(plugin), invocation, held: Arc::clone(&held) };
         let attempt = Box::pin(self.clone().attempt(work, slot));
@@ -108,14 +111,30 @@ impl PluginHost {
         ended.unwrap_or_else(|_elapsed| Err(held.timed_out()))
     }
 
+    /// Waits until an attempt may begin.
+    pub(crate) async fn slot(
+        &self,
+        shaped: &Shaped,
+        held: &Held,
+        sink: &dyn StepSink,
+    ) -> Result<Slot, Failure> {
+        let waits = |at_most| sink.waiting(at_most);
+        let place = self.inner.admission.enter(held.get(Limit::Memory), waits).await?;
+        Ok(Slot { _place: place, _pool: shaped.slot().await? })
+    }
+
     /// The whole attempt, on whichever threads poll it.
-    async fn attempt(self, work: Work, _slot: OwnedSemaphorePermit) -> Result<Completion, Failure> {
+    async fn attempt(self, work: Work, _slot: Slot) -> Result<Completion, Failure> {
         let Work { plugin, invocation, held } = work;
         let Invocation { function, context, input, dirs, kv, sink, .. } = invocation;
-        let mut state = AttemptState::new(&held.limits, sink, Kv::new(kv, &held.limits));
-        state.fixed.clone_from(&self.inner.options.fixed);
+        let replay = match &self.inner.options.fixed {
+            Some(fixed) => Some(Replay::fixed(fixed)),
+            None => plugin.shaped.shape.strict.then(|| Replay::of_attempt(&context)),
+        };
+        let kv = Kv::new(kv, &held.limits);
+        let state = AttemptState::new(&held.limits, sink, kv, replay);
         let mut store = plugin.shaped.store(state, &held)?;
-        let context = guest_context(context, held.wall);
+        let told = guest_context(context, held.wall);
         let attempt = async {
             if !dirs.is_empty() {
                 store.data_mut().dirs = open_dirs(dirs).await?;
@@ -128,13 +147,17 @@ impl PluginHost {
                     return typed::call::call(instance, function, &mut store, input, &held).await;
                 }
             };
-            let step = instantiate(steps, &mut store, &held).await?;
-            step.wfhost_step_steps()
-                .call_run(&mut store, &function, &context, input.as_str())
-                .await
-                .map_err(|error| failure::from_call(&error, &held))?
-                .map_err(failure::from_step)
-                .and_then(|text| check_output(&text, &held))
+            let called = async {
+                let step = steps.instantiate_async(&mut store).await?;
+                let steps = step.wfhost_step_steps();
+                steps.call_run(&mut store, &function, &told, input.as_str()).await
+            };
+            match called.await {
+                Ok(answer) => {
+                    answer.map_err(failure::from_step).and_then(|text| check_output(&text, &held))
+                }
+                Err(error) => Err(failure::of_call(&error, &mut store, &held).await),
+            }
         };
         let ended = self.kept(&held, attempt).await;
         let state = store.into_data();
@@ -166,6 +189,12 @@ impl PluginHost {
     pub fn limit_counters(&self) -> Vec<(Limit, u64)> {
         self.inner.counters.read()
     }
+}
+
+/// What an attempt holds from its admission to its end.
+pub(crate) struct Slot {
+    _place: Place,
+    _pool: OwnedSemaphorePermit,
 }
 
 /// An attempt that has a slot.

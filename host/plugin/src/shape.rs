@@ -75,6 +75,7 @@ impl Shaped {
         held: &Held,
     ) -> Result<Store<AttemptState>, Failure> {
         let mut store = Store::new(&self.target.engine, state);
+        store.data_mut().meter.set_room(self.target.codegen.room_bytes());
         store.limiter(|state| &mut state.meter);
         let hostcall_fuel = held.get(Limit::HostcallFuel);
         store.set_hostcall_fuel(usize::try_from(hostcall_fuel).unwrap_or(usize::MAX));
@@ -98,14 +99,15 @@ impl Shaped {
 /// All engines of a host.
 pub(crate) struct Shapes {
     slots: u32,
+    core_dumps: bool,
     epochs: Epochs,
     made: Mutex<HashMap<Shape, Arc<Shaped>>>,
 }
 
 impl Shapes {
     /// For at most `slots` attempts at once in each.
-    pub(crate) fn new(slots: u32) -> Result<Self, Error> {
-        Ok(Self { slots, epochs: Epochs::start()?, made: Mutex::default() })
+    pub(crate) fn new(slots: u32, core_dumps: bool) -> Result<Self, Error> {
+        Ok(Self { slots, core_dumps, epochs: Epochs::start()?, made: Mutex::default() })
     }
 
     pub(crate) const fn epochs(&self) -> &Epochs {
@@ -119,7 +121,7 @@ impl Shapes {
         if let Some(shaped) = made.get(&shape) {
             return Ok(Arc::clone(shaped));
         }
-        let pooled = engine::pooled(self.slots, shape)?;
+        let pooled = engine::pooled(self.slots, shape, self.core_dumps)?;
         if pooled.slots < self.slots {
             let (asked, got) = (self.slots, pooled.slots);
             tracing::warn!(asked, got, "fewer slots: the address space is limited (ulimit -v)");

@@ -8,12 +8,13 @@ use wasmtime_wasi::WasiCtx;
 use wfhost_workflow::{Limit, Limits};
 
 use crate::ability::StepSink;
+use crate::ability::files::OpenFiles;
 use crate::ability::grant_dirs::GrantDirs;
 use crate::ability::kv::Kv;
 use crate::ability::log::LogPipe;
 use crate::ability::random::RandomBudget;
-use crate::host::Fixed;
 use crate::limits::Meter;
+use crate::replay::Replay;
 
 /// The store's data.
 pub(crate) struct AttemptState {
@@ -22,24 +23,32 @@ pub(crate) struct AttemptState {
     /// Made at the guest's first use of WASI: most steps never do, and it costs more
     /// than the rest of the state.
     pub(crate) wasi: Option<Box<WasiCtx>>,
-    pub(crate) fixed: Option<Fixed>,
+    /// Time and randomness, if they are not real.
+    pub(crate) replay: Option<Replay>,
     pub(crate) dirs: GrantDirs,
     pub(crate) log: Arc<LogPipe>,
     pub(crate) kv: Kv,
     pub(crate) random: RandomBudget,
+    pub(crate) open_files: OpenFiles,
 }
 
 impl AttemptState {
-    pub(crate) fn new(limits: &Limits, sink: Arc<dyn StepSink>, kv: Kv) -> Self {
+    pub(crate) fn new(
+        limits: &Limits,
+        sink: Arc<dyn StepSink>,
+        kv: Kv,
+        replay: Option<Replay>,
+    ) -> Self {
         Self {
             meter: Meter::new(limits),
             table: table(limits),
             wasi: None,
-            fixed: None,
+            log: Arc::new(LogPipe::new(sink, limits, replay.is_some())),
+            replay,
             dirs: GrantDirs::none(),
-            log: Arc::new(LogPipe::new(sink, limits)),
             kv,
             random: RandomBudget::new(limits),
+            open_files: OpenFiles::new(limits),
         }
     }
 }

@@ -101,6 +101,23 @@ pub fn guest(name: &str) -> Vec<u8> {
     bytes
 }
 
+/// A hostile guest, with `fields` before the end of its module's text.
+///
+/// # Panics
+///
+/// If there is no such guest, or the text is wrong.
+#[must_use]
+pub fn guest_with(name: &str, fields: &str) -> Vec<u8> {
+    let file = folder().join(format!("{name}.wat"));
+    let text = std::fs::read_to_string(&file)
+        .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let end = text.rfind(')').unwrap_or(text.len());
+    let text = format!("{}{fields}{}", &text[..end], &text[end..]);
+    let mut bytes = wat::parse_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+    embed(&mut bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+    bytes
+}
+
 /// Gives a core module the WIT of all guests.
 fn embed(module: &mut Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
     let mut resolve = Resolve::default();

@@ -3,7 +3,9 @@
 //! MessagePack with named fields behind a protocol byte; every size is bounded before decoding.
 
 use serde::{Deserialize, Serialize};
-use wfhost_workflow::{AttemptId, Digest, DirGrant, Failure, Json, Limits, Name, run::KvWrite};
+use wfhost_workflow::{
+    AttemptId, Determinism, Digest, DirGrant, Failure, Json, Limits, Name, run::KvWrite,
+};
 
 /// Rises with every change that an older peer could not read.
 pub const PROTOCOL: u16 = 1;
@@ -53,6 +55,13 @@ pub enum FromWorker {
         attempt: AttemptId,
         /// How far.
         progress: Progress,
+    },
+    /// It waits for its turn on the worker: its timeout has not begun.
+    Waiting {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// For how long at most.
+        at_most_ms: u64,
     },
     /// Wants `len` bytes at `offset` of a content (a component, or a large input).
     Fetch {
@@ -142,6 +151,9 @@ pub struct Dispatch {
     pub trace_parent: Option<String>,
     /// What the attempt may use.
     pub limits: Limits,
+    /// Whether its clocks and randomness are real.
+    #[serde(default)]
+    pub determinism: Determinism,
     /// The directories it sees.
     pub dirs: Vec<DirGrant>,
     /// The run's key-value store as it is now.

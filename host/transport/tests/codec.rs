@@ -98,6 +98,8 @@ fn from_worker() -> impl Strategy<Value = FromWorker> {
             .prop_map(|(attempt, progress)| FromWorker::Progress { attempt, progress }),
         (digest(), any::<u64>(), any::<u32>())
             .prop_map(|(digest, offset, len)| FromWorker::Fetch { digest, offset, len }),
+        (attempt(), any::<u64>())
+            .prop_map(|(attempt, at_most_ms)| FromWorker::Waiting { attempt, at_most_ms }),
         Just(FromWorker::Draining),
         Just(FromWorker::Goodbye),
     ]
@@ -131,6 +133,7 @@ fn dispatch() -> impl Strategy<Value = Dispatch> {
                 idempotency_key,
                 trace_parent,
                 limits: Limits::default(),
+                determinism: wfhost_workflow::Determinism::Strict,
                 dirs,
                 kv,
             }

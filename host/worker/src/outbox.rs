@@ -82,6 +82,7 @@ fn instead_of(message: FromWorker, error: &SendError) -> Option<FromWorker> {
         | FromWorker::Heartbeat
         | FromWorker::Log { .. }
         | FromWorker::Progress { .. }
+        | FromWorker::Waiting { .. }
         | FromWorker::Fetch { .. }
         | FromWorker::Draining
         | FromWorker::Goodbye => {

@@ -33,7 +33,7 @@ impl PluginExecutor {
 
     async fn plugin(&self, job: &Job) -> Result<Arc<Plugin>, Failure> {
         let digest = job.dispatch.component;
-        let shape = self.host.shape(&job.dispatch.limits, false);
+        let shape = self.host.shape(&job.dispatch.limits, job.dispatch.determinism.is_strict());
         if let Some(plugin) = self.host.loaded(&digest, shape) {
             return Ok(plugin);
         }
@@ -132,6 +132,10 @@ impl StepSink for AttemptSink {
             wfhost_plugin::LogLevel::Error => LogLevel::Error,
         };
         self.log(level, message, fields);
+    }
+
+    fn waiting(&self, at_most: Duration) {
+        self.waits(at_most);
     }
 
     fn progress(&self, done: u64, total: u64, message: String) {

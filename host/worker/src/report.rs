@@ -17,6 +17,8 @@ pub(crate) type Reply = oneshot::Sender<Result<Arc<[u8]>, FetchError>>;
 pub(crate) enum Report {
     /// An attempt is over. Exactly one for each that was begun.
     Ended { attempt: AttemptId, outcome: Outcome },
+    /// An attempt waits for its turn, at most so long.
+    Waiting { attempt: AttemptId, at_most_ms: u64 },
     /// An attempt's sink holds something.
     Noted(AttemptId),
     /// Somebody waits for a content of at most this many bytes.

@@ -3,6 +3,7 @@
 //! Logs are a courtesy: past a bound, lines are dropped and counted, and the count is a line.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use wfhost_transport::message::{LogLevel, LogLine, Progress};
 use wfhost_workflow::AttemptId;
@@ -65,6 +66,12 @@ impl AttemptSink {
             waiting.lines.push(LogLine { at_ms, level, message, fields });
         }
         self.note(waiting);
+    }
+
+    /// The attempt waits for its turn, at most so long: its timeout has not begun.
+    pub fn waits(&self, at_most: Duration) {
+        let at_most_ms = u64::try_from(at_most.as_millis()).unwrap_or(u64::MAX);
+        self.reports.send(Report::Waiting { attempt: self.attempt, at_most_ms });
     }
 
     /// The newest progress; `total` 0 is unknown.

@@ -202,6 +202,9 @@ impl Worker {
     fn reported(&mut self, report: Report, now: Instant) {
         match report {
             Report::Ended { attempt, outcome } => self.ended(attempt, outcome),
+            Report::Waiting { attempt, at_most_ms } => {
+                self.outbox.send(&mut self.link, FromWorker::Waiting { attempt, at_most_ms });
+            }
             Report::Noted(attempt) => {
                 self.noted.push(attempt);
                 self.flush_at.get_or_insert(now + FLUSH_EVERY);

@@ -14,13 +14,13 @@ mod yaml;
 
 use std::collections::BTreeSet;
 
-pub(crate) use problem::did_you_mean;
-pub use problem::{Problem, Problems, render};
-pub(crate) use read::{Reader, parse_bytes, parse_duration};
+pub use problem::{Problem, Problems, did_you_mean, render};
+pub use read::parse_bytes;
+pub(crate) use read::{Reader, parse_duration};
 pub(crate) use yaml::{Node, NodeValue, Span};
 
 use crate::expression::Template;
-use crate::{DirMode, DurationMs, FailureKind, Limits, Name, StepId};
+use crate::{Determinism, DirMode, DurationMs, FailureKind, Limits, Name, StepId};
 
 /// A checked workflow.
 #[derive(Debug)]
@@ -82,6 +82,8 @@ pub struct PluginUse {
     pub dirs: Vec<DirGiven>,
     /// Defaults, with what the file sets.
     pub limits: Limits,
+    /// Whether its clocks and randomness are real.
+    pub determinism: Determinism,
     /// Where the file names it.
     pub at: Location,
 }

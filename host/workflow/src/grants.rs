@@ -62,6 +62,35 @@ pub struct DirGrant {
     pub mode: DirMode,
 }
 
+/// Whether a plugin's attempts may see the world change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Determinism {
+    /// Real clocks and randomness.
+    #[default]
+    Relaxed,
+    /// Clocks and randomness follow from run, step, index and attempt; arithmetic is the
+    /// same on every machine.
+    Strict,
+}
+
+impl Determinism {
+    /// The word in workflow files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Relaxed => "relaxed",
+            Self::Strict => "strict",
+        }
+    }
+
+    /// Whether the same input gives the same bytes.
+    #[must_use]
+    pub const fn is_strict(self) -> bool {
+        matches!(self, Self::Strict)
+    }
+}
+
 /// A plugin as a run holds it from its start to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PinnedPlugin {
@@ -73,4 +102,7 @@ pub struct PinnedPlugin {
     pub dirs: Vec<DirGrant>,
     /// What each attempt may use.
     pub limits: Limits,
+    /// Whether the same input gives the same output, to the byte.
+    #[serde(default)]
+    pub determinism: Determinism,
 }

@@ -21,7 +21,7 @@ mod time;
 pub use contract::Contract;
 pub use definition::Definition;
 pub use failure::{Failure, FailureKind, UnknownFailureKind};
-pub use grants::{AllowedDir, DirAsk, DirGrant, DirMode, PinnedPlugin};
+pub use grants::{AllowedDir, Determinism, DirAsk, DirGrant, DirMode, PinnedPlugin};
 pub use ids::{
     Attempt, AttemptId, Digest, InvalidId, Name, Revision, RunId, StepId, TaskId, WorkerId,
 };

@@ -126,6 +126,17 @@ impl Placement {
         }
     }
 
+    /// An attempt waits for its turn at its worker, at most so long: it may take that longer.
+    pub fn waits(&mut self, worker: WorkerId, attempt: AttemptId, at_most: DurationMs) {
+        if let Some(Place::Leased { worker: holder, deadline }) = self.places.get_mut(&attempt)
+            && *holder == worker
+        {
+            self.deadlines.remove(&(*deadline, attempt));
+            *deadline = *deadline + at_most;
+            self.deadlines.insert((*deadline, attempt));
+        }
+    }
+
     /// A worker takes no more.
     pub fn draining(&mut self, worker: WorkerId) {
         if let Some(worker) = self.workers.get_mut(&worker) {

@@ -1,7 +1,7 @@
 //! Workflow files: what is accepted and what it becomes, what is refused and where.
 
 use wfhost_workflow::definition::{Definition, StepKind};
-use wfhost_workflow::{DirMode, DurationMs, FailureKind, Limit, Limits, StepId};
+use wfhost_workflow::{Determinism, DirMode, DurationMs, FailureKind, Limit, Limits, StepId};
 
 /// The example of the design document, word for word but for what comes later.
 const BRIEF: &str = r#"workflow: brief
@@ -162,7 +162,7 @@ fn defaults_hold_where_nothing_is_written() {
 #[test]
 fn limits_and_durations_are_read_in_their_units() {
     let definition = parse(
-        "workflow: w\nversion: 1.10\nplugins: {p: {path: x, limits: {memory: 256MiB, output: 1024, log: 64 KiB, kv_total: 2MB, cpu_time: 1m30s, handles: 9}}}
+        "workflow: w\nversion: 1.10\nplugins: {p: {path: x, determinism: strict, limits: {memory: 256MiB, output: 1024, log: 64 KiB, kv_total: 2MB, cpu_time: 1m30s, handles: 9}}}
 steps:\n  - {id: a, call: p/f, timeout: 1h30m5s250ms, retry: {backoff: {first: 1m}}}",
     );
     let wanted = Limits::default()
@@ -173,6 +173,7 @@ steps:\n  - {id: a, call: p/f, timeout: 1h30m5s250ms, retry: {backoff: {first: 1
         .with(Limit::CpuTime, 90_000)
         .with(Limit::Handles, 9);
     assert_eq!(definition.plugins[0].limits, wanted);
+    assert_eq!(definition.plugins[0].determinism, Determinism::Strict);
     assert_eq!(definition.version, "1.10", "as it is written");
     let step = &definition.steps[0];
     assert_eq!(step.timeout, DurationMs(5_405_250));

@@ -117,10 +117,11 @@ fn unknown_keys_are_named_with_what_was_meant() {
         ],
     );
     check(
-        "{workflow: w, plugins: {p: {path: x, grant: 1, limits: {memry: 1}}}, steps: [{id: a, set: 1}]}",
+        "{workflow: w, plugins: {p: {path: x, grant: 1, limits: {memry: 1}, determinism: exact}}, steps: [{id: a, set: 1}]}",
         &[
             "1:38 unknown key `grant`: did you mean `grants`?",
             "1:57 unknown key `memry`: did you mean `memory`?",
+            "1:81 `determinism` must be `strict` or `relaxed`",
         ],
     );
 }
@@ -375,7 +376,7 @@ fn plugins_must_make_sense() {
             "1:25 `P` is no valid name of a plugin: a small letter, then small letters, digits, `-` and `_`",
             "1:34 a plugin's path is empty",
             "1:41 plugins by `oci:` are not supported by this version: give the path of a component file",
-            "1:55 a plugin must be a mapping, not a number: its keys are `path`, `grants`, `limits`",
+            "1:55 a plugin must be a mapping, not a number: its keys are `path`, `grants`, `limits`, `determinism`",
             "1:61 `path` is missing",
         ],
     );

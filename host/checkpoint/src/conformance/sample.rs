@@ -84,6 +84,7 @@ pub fn started(run: RunId, input: Json) -> Event {
             },
         ],
         limits: Limits::default(),
+        determinism: wfhost_workflow::Determinism::default(),
     };
     Event::Started(Box::new(RunStarted {
         run,

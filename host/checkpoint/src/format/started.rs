@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use wfhost_workflow::run::RunStarted;
-use wfhost_workflow::{Digest, DirGrant, DirMode, Limit, Limits, PinnedPlugin, RunId};
+use wfhost_workflow::{Determinism, Digest, DirGrant, DirMode, Limit, Limits, PinnedPlugin, RunId};
 
 use super::Unreadable;
 use super::value::{self, Fetch, Large, StoredJson};
@@ -31,6 +31,8 @@ struct StoredPlugin<'a> {
     digest: Digest,
     dirs: Vec<StoredDir<'a>>,
     limits: StoredLimits<'a>,
+    #[serde(default)]
+    strict: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -93,12 +95,13 @@ impl<'a> StoredStarted<'a> {
 
 impl<'a> StoredPlugin<'a> {
     fn to_stored(plugin: &'a PinnedPlugin) -> Self {
-        let PinnedPlugin { alias, digest, dirs, limits } = plugin;
+        let PinnedPlugin { alias, digest, dirs, limits, determinism } = plugin;
         Self {
             alias: Cow::Borrowed(alias),
             digest: *digest,
             dirs: dirs.iter().map(StoredDir::to_stored).collect(),
             limits: StoredLimits::to_stored(limits),
+            strict: determinism.is_strict(),
         }
     }
 
@@ -108,6 +111,7 @@ impl<'a> StoredPlugin<'a> {
             digest: self.digest,
             dirs: self.dirs.into_iter().map(StoredDir::into_dir).collect(),
             limits: self.limits.into_limits()?,
+            determinism: if self.strict { Determinism::Strict } else { Determinism::Relaxed },
         })
     }
 }

@@ -27,7 +27,7 @@ impl CacheCommand {
 }
 
 fn options() -> Result<CacheOptions> {
-    cache_folder::options().ok_or_else(|| {
+    cache_folder::options(None).ok_or_else(|| {
         CommandError::usage("there is no home folder with a cache")
             .hint("WFHOST_CACHE names the cache's folder")
     })

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use wfhost_workflow::definition::Problem;
 
 use super::Context;
-use crate::engine::Engine;
+use crate::config::Config;
+use crate::engine::{Engine, EngineSetup};
 use crate::error::{CommandError, Result};
 use crate::exit_code::ExitCode;
 use crate::output::{Output, Tone};
@@ -31,7 +32,7 @@ pub(crate) struct CheckArgs {
 impl CheckArgs {
     pub(crate) fn carry_out(self, context: &Context) -> Result<ExitCode> {
         let output = &context.output;
-        match check(&self.file, output) {
+        match check(&self.file, &context.config, output) {
             Ok(checked) => {
                 if output.is_json() {
                     output.json(&checked.json())?;
@@ -60,13 +61,18 @@ struct Checked {
     contracts: Contracts,
 }
 
-fn check(path: &std::path::Path, output: &Output) -> std::result::Result<Checked, Refused> {
+fn check(
+    path: &std::path::Path,
+    config: &Config,
+    output: &Output,
+) -> std::result::Result<Checked, Refused> {
     let file = WorkflowFile::read(path)?;
     let plugins = file.plugins()?;
     let contracts = if plugins.is_empty() {
         Contracts::new()
     } else {
-        let engine = Engine::new(1, output).map_err(Refused::Unreadable)?;
+        let engine =
+            Engine::new(EngineSetup::new(1, config), output).map_err(Refused::Unreadable)?;
         file.check(&plugins, &engine)?
     };
     Ok(Checked { file, plugins, contracts })

@@ -8,7 +8,6 @@ use super::Context;
 use super::run::finish;
 use super::runs::list::list;
 use super::serving::{ServeArgs, Serving};
-use crate::engine::Engine;
 use crate::error::{CommandError, Result};
 use crate::exit_code::ExitCode;
 use crate::output::Output;
@@ -36,13 +35,14 @@ impl ResumeArgs {
             return Err(CommandError::usage("there is no run yet")
                 .hint("`wfhost run FILE` starts one; `--data` names another data folder"));
         }
-        let engine = Engine::new(self.serve.slots(), &context.output)?;
-        let mut serving = Serving::open(context, self.serve.purpose(&engine))?;
+        let engine = self.serve.engine(context)?;
+        let mut serving = Serving::open(context, self.serve.purpose(&engine, &context.config))?;
         let found = match &self.run {
             Some(prefix) => serving.session().find(prefix),
             None => newest_interrupted(serving.session(), &context.output),
         };
         let run = found?;
+        self.serve.warn_if_elsewhere(context, serving.session());
         serving.skip_logs(run);
         serving.session().done(Request::Resume { run })?;
         match serving.session().holder() {

@@ -63,7 +63,8 @@ impl RunArgs {
     pub(crate) fn carry_out(self, context: &Context) -> Result<ExitCode> {
         let prepared = self.prepare(context)?;
         let run = prepared.start.run;
-        let mut serving = Serving::open(context, self.serve.purpose(&prepared.engine))?;
+        let mut serving =
+            Serving::open(context, self.serve.purpose(&prepared.engine, &context.config))?;
         store_contents(context.data.path(), &self.serve, &prepared)?;
         serving.session().done(Request::Start(Box::new(prepared.start)))?;
         let place = match serving.session().holder() {
@@ -79,13 +80,15 @@ impl RunArgs {
         let input = self.input.as_deref().map(input::read_json).transpose()?;
         let input = input::merged(file.definition.input.as_ref(), input, &self.parameter)?;
         let plugins = file.plugins()?;
-        let engine = Engine::new(self.serve.slots(), &context.output)?;
+        let engine = self.serve.engine(context)?;
         file.check(&plugins, &engine)?;
         let run = run_id::new()?;
         let facts = RunFacts { id: run, workflow: file.definition.name.clone() };
         let mut allowed = self.allow_dir.clone();
         allowed.extend(context.data.allowed_dirs()?);
-        let mut operator = Operator { data: &context.data, output: &context.output, allowed };
+        let limits = self.serve.operator(&context.config);
+        let mut operator =
+            Operator { data: &context.data, output: &context.output, allowed, limits };
         let pinned = permissions::pin(&file, &plugins, &facts, &input, &mut operator)?;
         let definition = Digest::of(file.text.as_bytes());
         let start = Start { run, definition, input, plugins: pinned };

@@ -2,6 +2,7 @@
 
 mod cancel;
 mod events;
+mod failures;
 pub(crate) mod list;
 mod logs;
 mod output;

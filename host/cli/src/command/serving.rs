@@ -6,11 +6,12 @@ use std::time::Duration;
 use clap::Args;
 use wfhost_transport::client::{Request, RunView};
 use wfhost_transport::message::LogLevel;
-use wfhost_workflow::RunId;
+use wfhost_workflow::{OperatorLimits, RunId};
 
-use super::Context;
+use super::{Context, SandboxArgs};
 use crate::clock;
-use crate::engine::{Engine, default_slots};
+use crate::config::Config;
+use crate::engine::{Engine, EngineSetup, default_slots};
 use crate::error::{CommandError, Result};
 use crate::exit_code::ExitCode;
 use crate::follow::{Followed, Following, follow, log_end};
@@ -38,20 +39,46 @@ pub(crate) struct ServeArgs {
     /// What a finished step survives: `sync` a power cut, `os` a crash of wfhost, `none` neither
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     durability: Durability,
+    #[command(flatten)]
+    sandbox: SandboxArgs,
 }
 
 impl ServeArgs {
-    pub(crate) fn slots(&self) -> u32 {
-        self.slots.unwrap_or_else(default_slots)
+    pub(crate) fn slots(&self, config: &Config) -> u32 {
+        self.slots.or(config.pool.slots).unwrap_or_else(default_slots)
+    }
+
+    /// The engine that the command's steps run in.
+    pub(crate) fn engine(&self, context: &Context) -> Result<Engine> {
+        let config = &context.config;
+        let setup = EngineSetup::new(self.slots(config), config).with(&self.sandbox, config);
+        Engine::new(setup, &context.output)
+    }
+
+    /// What the operator permits.
+    pub(crate) fn operator(&self, config: &Config) -> OperatorLimits {
+        self.sandbox.operator(config)
+    }
+
+    /// Says what has no effect where another process runs the steps.
+    pub(crate) fn warn_if_elsewhere(&self, context: &Context, session: &Session) {
+        if let Some(holder) = session.holder()
+            && self.sandbox.is_set()
+        {
+            context.output.warn(&format!(
+                "process {} runs the steps, by its own limits: --limit and --core-dump have no effect there",
+                holder.pid
+            ));
+        }
     }
 
     pub(crate) const fn durability(&self) -> Durability {
         self.durability
     }
 
-    pub(crate) fn purpose(&self, engine: &Engine) -> Purpose {
+    pub(crate) fn purpose(&self, engine: &Engine, config: &Config) -> Purpose {
         Purpose::Serve(ServeOptions {
-            slots: self.slots(),
+            slots: self.slots(config),
             durability: self.durability,
             engine: engine.clone(),
         })

@@ -36,6 +36,7 @@ help! {
     plugin_inspect: ["plugin", "inspect"];
     cache_list: ["cache", "list"];
     cache_clear: ["cache", "clear"];
+    limits: ["limits"];
 }
 
 #[test]

@@ -19,4 +19,5 @@ mod plugin_call;
 mod plugin_inspect;
 mod running;
 mod runs;
+mod sandbox;
 mod usage;

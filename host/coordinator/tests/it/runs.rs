@@ -192,7 +192,7 @@ fn an_output_that_is_nested_too_deep_is_the_steps_failure() {
     let (status, _, error) = setting.ended(run);
     let error = error.unwrap();
     assert_eq!(status, RunStatus::Failed);
-    assert!(error.contains("output-depth") && error.contains("the limit is 100"), "{error}");
+    assert!(error.contains("output_depth") && error.contains("the limit is 100"), "{error}");
 }
 
 #[test]

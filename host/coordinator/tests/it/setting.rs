@@ -87,6 +87,7 @@ impl Setting {
                 digest: self.component(),
                 dirs: Vec::new(),
                 limits: Limits::default(),
+                determinism: wfhost_workflow::Determinism::default(),
             }],
         }
     }

@@ -8,6 +8,7 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::{Arc, Weak};
 
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
 use cap_primitives::fs::OpenOptions;
@@ -20,9 +21,11 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 };
 use wasmtime_wasi::runtime::spawn_blocking;
 use wasmtime_wasi::{FsPerms, OpenMode};
+use wfhost_workflow::{Limit, Limits};
 
 use crate::ability::LogLevel;
 use crate::failure::bounded;
+use crate::limits::OverLimit;
 use crate::state::AttemptState;
 
 /// The names under which wasmtime-wasi links these interfaces, version included.
@@ -59,6 +62,35 @@ fn preopens(state: &mut AttemptState) -> wasmtime::Result<Vec<(Resource<Descript
     Ok(preopens)
 }
 
+/// What a guest has open. A stream of a file keeps it open when its handle is gone.
+pub(crate) struct OpenFiles {
+    max: u64,
+    open: Vec<Weak<File>>,
+}
+
+impl OpenFiles {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { max: limits[Limit::OpenFiles], open: Vec::new() }
+    }
+
+    /// Whether there is room for one more.
+    fn check(&mut self) -> Result<(), OverLimit> {
+        self.open.retain(|file| file.strong_count() > 0);
+        if (self.open.len() as u64) < self.max {
+            return Ok(());
+        }
+        let what = "the step opens one more file or directory at the same time";
+        Err(OverLimit::new(Limit::OpenFiles, self.max, what))
+    }
+
+    fn add(&mut self, descriptor: &Descriptor) {
+        self.open.push(match descriptor {
+            Descriptor::File(file) => Arc::downgrade(&file.file),
+            Descriptor::Dir(dir) => Arc::downgrade(&dir.dir),
+        });
+    }
+}
+
 /// How a guest wants a path opened.
 #[derive(Clone, Copy)]
 struct Wanted {
@@ -92,6 +124,7 @@ async fn open_at(
     path: String,
     wanted: Wanted,
 ) -> wasmtime::Result<Result<Resource<Descriptor>, ErrorCode>> {
+    state.open_files.check()?;
     let Descriptor::Dir(dir) = state.table.get(dir)? else {
         return Ok(Err(ErrorCode::NotDirectory));
     };
@@ -101,7 +134,10 @@ async fn open_at(
         Err(refused) => Err(refused),
     };
     match opened {
-        Ok(descriptor) => Ok(Ok(state.table.push(descriptor)?)),
+        Ok(descriptor) => {
+            state.open_files.add(&descriptor);
+            Ok(Ok(state.table.push(descriptor)?))
+        }
         Err(Refused::Failed(code)) => Ok(Err(code)),
         Err(Refused::Denied(code, why)) => {
             let denial = format!("`{shown}` {why}");

@@ -39,11 +39,13 @@ struct Written {
 const SECOND: Duration = Duration::from_secs(1);
 
 impl LogPipe {
-    pub(crate) fn new(sink: Arc<dyn StepSink>, limits: &Limits) -> Self {
+    /// `timeless`: lines are not counted by time.
+    pub(crate) fn new(sink: Arc<dyn StepSink>, limits: &Limits, timeless: bool) -> Self {
+        let lines_per_second_max = if timeless { u64::MAX } else { limits[Limit::LogRate] };
         Self {
             sink,
             bytes_max: limits[Limit::Log],
-            lines_per_second_max: limits[Limit::LogRate],
+            lines_per_second_max,
             written: Mutex::default(),
         }
     }

@@ -44,26 +44,54 @@ impl RandomBudget {
     }
 }
 
+impl AttemptState {
+    /// Bytes of the attempt's own stream, where the same input must give the same bytes.
+    fn replayed(&mut self, len: u64, is_secure: bool) -> Option<Vec<u8>> {
+        let replay = self.replay.as_mut()?;
+        let stream = if is_secure { &mut replay.random } else { &mut replay.insecure };
+        let mut bytes = vec![0; usize::try_from(len).ok()?];
+        stream.fill(&mut bytes);
+        Some(bytes)
+    }
+
+    fn replayed_u64(&mut self, is_secure: bool) -> Option<u64> {
+        let bytes = self.replayed(8, is_secure)?;
+        Some(u64::from_le_bytes(bytes.try_into().ok()?))
+    }
+}
+
 impl random::Host for AttemptState {
     fn get_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
         self.random.take(len)?;
-        random::Host::get_random_bytes(self.ctx().ctx.random(), len)
+        match self.replayed(len, true) {
+            Some(bytes) => Ok(bytes),
+            None => random::Host::get_random_bytes(self.ctx().ctx.random(), len),
+        }
     }
 
     fn get_random_u64(&mut self) -> wasmtime::Result<u64> {
         self.random.take(8)?;
-        random::Host::get_random_u64(self.ctx().ctx.random())
+        match self.replayed_u64(true) {
+            Some(number) => Ok(number),
+            None => random::Host::get_random_u64(self.ctx().ctx.random()),
+        }
     }
 }
 
 impl insecure::Host for AttemptState {
     fn get_insecure_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
         self.random.take(len)?;
-        insecure::Host::get_insecure_random_bytes(self.ctx().ctx.random(), len)
+        match self.replayed(len, false) {
+            Some(bytes) => Ok(bytes),
+            None => insecure::Host::get_insecure_random_bytes(self.ctx().ctx.random(), len),
+        }
     }
 
     fn get_insecure_random_u64(&mut self) -> wasmtime::Result<u64> {
         self.random.take(8)?;
-        insecure::Host::get_insecure_random_u64(self.ctx().ctx.random())
+        match self.replayed_u64(false) {
+            Some(number) => Ok(number),
+            None => insecure::Host::get_insecure_random_u64(self.ctx().ctx.random()),
+        }
     }
 }

@@ -158,7 +158,7 @@ mod tests {
     fn lines(writes: &[&[u8]]) -> Vec<String> {
         let kept = Arc::new(Kept::default());
         let limits = Limits::default().with(Limit::Log, u64::MAX);
-        let pipe = Arc::new(LogPipe::new(Arc::clone(&kept) as Arc<dyn StepSink>, &limits));
+        let pipe = Arc::new(LogPipe::new(Arc::clone(&kept) as Arc<dyn StepSink>, &limits, false));
         let stream = LineStream::new(pipe, LogLevel::Info);
         writes.iter().for_each(|bytes| stream.0.write(bytes).unwrap());
         drop(stream);

@@ -9,6 +9,7 @@ use wasi_preview1_component_adapter_provider::{
 use wasmtime::Engine;
 use wit_component::ComponentEncoder;
 
+use super::debug_info;
 use super::wire::{Made, Want};
 use crate::Error;
 use crate::facts::{self, Unreadable};
@@ -50,7 +51,9 @@ fn native(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, Error> {
     } else {
         return Err(Error::NotWasm);
     };
-    engine.precompile_component(&component).map_err(|error| Error::Compile(format!("{error:#}")))
+    engine
+        .precompile_component(&debug_info::bounded(&component))
+        .map_err(|error| Error::Compile(format!("{error:#}")))
 }
 
 /// Refuses what is larger than any component that is accepted.

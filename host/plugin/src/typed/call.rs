@@ -57,14 +57,18 @@ pub(crate) async fn call(
 ) -> Result<Json, Failure> {
     let signature = function.signature().map_err(|refused| refuse(function.name(), refused))?;
     let arguments = arguments(function, input, held).await?;
-    let from_call = |error| failure::from_call(&error, held);
-    let instance = instance.instantiate_async(&mut *store).await.map_err(from_call)?;
+    let instance = match instance.instantiate_async(&mut *store).await {
+        Ok(instance) => instance,
+        Err(error) => return Err(failure::of_call(&error, store, held).await),
+    };
     let Some(callee) = instance.get_func(&mut *store, function.export) else {
         let message = format!("the component's function `{}` is gone", function.name());
         return Err(Failure::new(FailureKind::Host, "component", message));
     };
     let mut results = vec![Val::Bool(false); usize::from(signature.result.is_some())];
-    callee.call_async(&mut *store, &arguments, &mut results).await.map_err(from_call)?;
+    if let Err(error) = callee.call_async(&mut *store, &arguments, &mut results).await {
+        return Err(failure::of_call(&error, store, held).await);
+    }
     output(function, results.pop(), held).await
 }
 

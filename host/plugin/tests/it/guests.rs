@@ -91,12 +91,15 @@ impl Call {
 }
 
 pub(crate) fn host() -> PluginHost {
-    let options = HostOptions {
+    PluginHost::new(options()).unwrap()
+}
+
+pub(crate) fn options() -> HostOptions {
+    HostOptions {
         slots: 2,
         describe_timeout: DurationMs(u64::try_from(SHORT.as_millis()).unwrap()),
         ..HostOptions::default()
-    };
-    PluginHost::new(options).unwrap()
+    }
 }
 
 /// The shape of what nobody set anything for.
@@ -111,6 +114,17 @@ pub(crate) async fn load(host: &PluginHost, bytes: Arc<[u8]>) -> Arc<Plugin> {
 
 pub(crate) async fn hello(host: &PluginHost) -> Arc<Plugin> {
     load(host, Arc::from(guest::content("hello"))).await
+}
+
+/// Calls a guest where the same input must give the same bytes.
+pub(crate) async fn run_strict(
+    host: &PluginHost,
+    guest: Arc<[u8]>,
+    call: Call,
+) -> Result<Completion, Failure> {
+    let digest = Digest::of(&guest);
+    let plugin = host.load(guest, digest, host.shape(&call.limits, true)).await.unwrap();
+    host.run(&plugin, call.invocation()).await
 }
 
 /// Calls a hostile guest in a host of its own.

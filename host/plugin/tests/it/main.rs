@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
 mod describing;
+mod each_limit;
 mod facts;
 mod files;
 mod guest_sdk;
@@ -11,4 +12,6 @@ mod guests;
 mod limits;
 mod loading;
 mod ordinary;
+mod strict;
+mod traps;
 mod typed;

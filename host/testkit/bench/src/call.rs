@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wfhost_plugin::bare::Bare;
+use wfhost_plugin::bare::{Bare, Unlimited};
 use wfhost_plugin::{HostOptions, Invocation, LogLevel, Plugin, PluginHost, StepContext, StepSink};
 use wfhost_workflow::{Digest, Json, Limits, RunId};
 
@@ -109,19 +109,25 @@ async fn compare() -> Vec<Row> {
     let host = host();
     let plugin = load(&host, "bench-steps").await;
     let bare = Bare::new(Arc::clone(&plugin), invocation());
-    let (mut ours, mut theirs) = (Times::default(), Times::default());
+    let unlimited = Unlimited::new(host.clone(), Arc::clone(&plugin), invocation());
+    let (mut ours, mut theirs, mut off) = (Times::default(), Times::default(), Times::default());
     for round in 0..ROUNDS {
         let started = clock::now();
         bare.call().await.expect("the bare call succeeds");
         let bare_time = started.elapsed();
         let started = clock::now();
+        unlimited.call().await.expect("the call without limits succeeds");
+        let off_time = started.elapsed();
+        let started = clock::now();
         host.run(&plugin, invocation()).await.expect("the call succeeds");
         // The first rounds fill caches and the pool.
         if round >= ROUNDS / 10 {
             theirs.add(bare_time);
+            off.add(off_time);
             ours.add(started.elapsed());
         }
     }
+    let limits = ratio(ours.p50(), off.p50());
     let ratio = ratio(ours.p50(), theirs.p50());
     vec![
         Row::new(
@@ -129,6 +135,12 @@ async fn compare() -> Vec<Row> {
             format!("{ratio:.2}× ({} / {})", us(ours.p50()), us(theirs.p50())),
             "≤ 1.5×",
             ratio <= 1.5,
+        ),
+        Row::new(
+            "limits cost: the same step with every limit on, p50, against every limit off",
+            format!("{limits:.2}× ({} / {})", us(ours.p50()), us(off.p50())),
+            "≤ 1.10×",
+            limits <= 1.10,
         ),
         Row::info(
             "  the same, p99",

@@ -81,6 +81,7 @@ impl Host {
             digest: folder.content.put(&component).expect(SET_UP),
             dirs: Vec::new(),
             limits: Limits::default(),
+            determinism: wfhost_workflow::Determinism::default(),
         };
         Self {
             coordinator,

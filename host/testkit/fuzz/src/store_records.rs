@@ -121,6 +121,7 @@ fn driven(given: &mut Given<'_>) {
             digest: Digest::of(b""),
             dirs: Vec::new(),
             limits: Limits::default(),
+            determinism: wfhost_workflow::Determinism::default(),
         }],
         seed: given.number(),
     };

@@ -40,6 +40,7 @@ impl Node {
                 digest: Digest::of(b"p"),
                 dirs: Vec::new(),
                 limits: wfhost_workflow::Limits::default(),
+                determinism: wfhost_workflow::Determinism::default(),
             }],
             seed,
         };

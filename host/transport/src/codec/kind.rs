@@ -26,6 +26,8 @@ pub enum Kind {
     Draining = 7,
     /// [`FromWorker::Goodbye`].
     Goodbye = 8,
+    /// [`FromWorker::Waiting`].
+    Waiting = 9,
     /// [`ToWorker::Welcome`].
     Welcome = 33,
     /// [`ToWorker::Refused`].
@@ -52,7 +54,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Hello,
         Self::WorkerHeartbeat,
         Self::Ended,
@@ -61,6 +63,7 @@ impl Kind {
         Self::Fetch,
         Self::Draining,
         Self::Goodbye,
+        Self::Waiting,
         Self::Welcome,
         Self::Refused,
         Self::Dispatch,
@@ -95,6 +98,7 @@ impl Kind {
             | Self::Fetch
             | Self::Draining
             | Self::Goodbye
+            | Self::Waiting
             | Self::Welcome
             | Self::Cancel
             | Self::Heartbeat
@@ -123,6 +127,7 @@ impl Framed for FromWorker {
             Self::Fetch { .. } => Kind::Fetch,
             Self::Draining => Kind::Draining,
             Self::Goodbye => Kind::Goodbye,
+            Self::Waiting { .. } => Kind::Waiting,
         }
     }
 }

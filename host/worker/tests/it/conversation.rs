@@ -281,6 +281,18 @@ fn only_the_newest_progress_is_sent() {
 }
 
 #[test]
+fn an_attempt_that_has_to_wait_says_so() {
+    let mut world = World::new(Setting::default());
+    let waits = world.dispatch(1, "waits", "null");
+    match world.next() {
+        FromWorker::Waiting { attempt, at_most_ms } => {
+            assert_eq!((attempt, at_most_ms), (waits, 1500));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn an_output_that_cannot_be_sent_is_a_failure() {
     let mut world = World::new(Setting::default());
     let fits = world.dispatch(1, "large", &(16 << 20).to_string());

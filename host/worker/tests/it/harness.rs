@@ -149,6 +149,7 @@ impl World {
             idempotency_key: "key".to_owned(),
             trace_parent: None,
             limits: Limits::default(),
+            determinism: wfhost_workflow::Determinism::default(),
             dirs: Vec::new(),
             kv: Vec::new(),
         };
@@ -264,6 +265,10 @@ async fn execute(job: Job) -> Result<Completion, Failure> {
             for step in 0..=1000 {
                 job.sink.progress(step, 1000, format!("step {step}"));
             }
+            std::future::pending().await
+        }
+        "waits" => {
+            job.sink.waits(Duration::from_millis(1500));
             std::future::pending().await
         }
         "large" => {

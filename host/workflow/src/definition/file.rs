@@ -8,7 +8,7 @@ use super::steps::{self, Context};
 use super::yaml::{self, Node, NodeValue, Span, shortened};
 use super::{Definition, DirGiven, PluginUse};
 use crate::expression::{Compiler, Names, Template};
-use crate::{DirMode, Json, Limit, LimitError, Limits, Name, Schema, StepId};
+use crate::{Determinism, DirMode, Json, Limit, LimitError, Limits, Name, Schema, StepId};
 
 /// Plugins of one workflow: each is loaded for a run.
 const PLUGINS_MAX: usize = 64;
@@ -160,6 +160,7 @@ fn read_plugins(
             path: String::new(),
             dirs: Vec::new(),
             limits: Limits::default(),
+            determinism: Determinism::Relaxed,
             at: node.span.at,
         };
         match &node.value {
@@ -221,7 +222,7 @@ fn full_plugin(
     node: &Node,
     plugin: &mut PluginUse,
 ) {
-    let known = &["path", "grants", "limits"];
+    let known = &["path", "grants", "limits", "determinism"];
     let Some(fields) = reader.fields(node, "a plugin", known) else { return };
     match fields.get("path") {
         Some(node) => {
@@ -240,6 +241,13 @@ fn full_plugin(
         }
         for node in dirs.iter().take(DIRS_MAX) {
             read_dir(reader, compiler, input, node, &mut plugin.dirs);
+        }
+    }
+    if let Some(node) = fields.get("determinism") {
+        match reader.text(node, "`determinism`") {
+            Some("strict") => plugin.determinism = Determinism::Strict,
+            Some("relaxed") | None => {}
+            Some(_) => reader.report(node.span, "`determinism` must be `strict` or `relaxed`"),
         }
     }
     if let Some(node) = fields.get("limits") {

@@ -286,7 +286,9 @@ pub(crate) fn parse_duration(text: &str) -> Option<DurationMs> {
     (last_unit != u64::MAX).then_some(DurationMs(total))
 }
 
-pub(crate) fn parse_bytes(text: &str) -> Option<u64> {
+/// A size such as `256MiB`, or a number of bytes.
+#[must_use]
+pub fn parse_bytes(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let number: u64 = text[..digits].parse().ok()?;
     let unit: u64 = match text[digits..].trim_start() {

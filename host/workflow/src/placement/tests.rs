@@ -123,6 +123,19 @@ fn a_worker_that_hangs_is_told_to_stop_after_the_deadline() {
 }
 
 #[test]
+fn an_attempt_that_waits_at_its_worker_has_that_much_longer() {
+    let mut placement = with_worker(1);
+    assert_eq!(placement.wanted(ms(0), wanted(1)), [assign(A, 1)]);
+    placement.waits(B, attempt(1), DurationMs(1_000_000));
+    placement.waits(A, attempt(2), DurationMs(1_000_000));
+    placement.waits(A, attempt(1), DurationMs(5000));
+    let deadline = 6000 + DEADLINE_GRACE.0;
+    assert_eq!(pass(&mut placement, 0, deadline - 100, &[A]), []);
+    let timed_out = Decision::TimedOut { attempt: attempt(1) };
+    assert_eq!(pass(&mut placement, deadline, deadline, &[A]), [stop(A, 1), timed_out]);
+}
+
+#[test]
 fn a_stall_of_this_process_is_not_the_workers_silence() {
     let mut placement = with_worker(1);
     let long = Wanted { timeout: DurationMs::from_secs(600), ..wanted(1) };

@@ -104,7 +104,7 @@ impl Run {
         if depth > OUTPUT_DEPTH_MAX {
             let message =
                 format!("the output is nested {depth} deep; the limit is {OUTPUT_DEPTH_MAX}");
-            return Some(Failure::new(FailureKind::Limit, "output-depth", message));
+            return Some(Failure::new(FailureKind::Limit, "output_depth", message));
         }
         self.kv_overflow(task, kv)
     }

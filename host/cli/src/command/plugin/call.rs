@@ -5,14 +5,18 @@ use std::sync::Arc;
 
 use clap::Args;
 use serde_json::json;
-use wfhost_plugin::{Completion, Invocation, LogLevel as GuestLevel, StepContext, StepSink};
+use wfhost_plugin::{
+    Completion, Invocation, LogLevel as GuestLevel, Plugin, StepContext, StepSink,
+};
 use wfhost_transport::client::ShownLogLine;
 use wfhost_transport::message::{LogLevel, LogLine};
-use wfhost_workflow::{Attempt, Contract, DirGrant, DurationMs, Failure, Json, Limits, Schema};
+use wfhost_workflow::{
+    Attempt, Contract, DirGrant, DurationMs, Failure, Json, Limits, RunId, Schema, TimestampMs,
+};
 
-use crate::command::Context;
 use crate::command::run::input::read_json;
-use crate::engine::Engine;
+use crate::command::{Context, SandboxArgs};
+use crate::engine::{Engine, EngineSetup};
 use crate::error::{CommandError, Result};
 use crate::exit_code::ExitCode;
 use crate::output::Output;
@@ -42,13 +46,26 @@ pub(crate) struct CallArgs {
     /// How long it may take
     #[arg(long, value_name = "SPAN", default_value = "60s", value_parser = clock::parse_span)]
     timeout: DurationMs,
+    /// Same input, same output: clock and randomness follow from the function's name alone
+    #[arg(long)]
+    strict: bool,
+    #[command(flatten)]
+    sandbox: SandboxArgs,
+}
+
+fn strict(engine: &Engine, component: &Component) -> Result<Arc<Plugin>> {
+    let shape = engine.host().shape(&Limits::default(), true);
+    let load = engine.host().load(Arc::clone(&component.bytes), component.digest, shape);
+    engine.runtime().block_on(load).map_err(|error| CommandError::invalid(error.to_string()))
 }
 
 impl CallArgs {
     pub(crate) fn carry_out(self, context: &Context) -> Result<ExitCode> {
         let input = read_json(&self.input)?;
         let component = Component::read(&self.file).map_err(CommandError::usage)?;
-        let engine = Engine::new(1, &context.output)?;
+        let config = &context.config;
+        let setup = EngineSetup::new(1, config).with(&self.sandbox, config);
+        let engine = Engine::new(setup, &context.output)?;
         let (plugin, contracts) = engine.load(&component).map_err(|message| {
             CommandError::invalid(message).context(self.file.display().to_string())
         })?;
@@ -61,14 +78,17 @@ impl CallArgs {
             return Err(CommandError::invalid(failure.message));
         }
         check_call(&contracts, &self.function, &input)?;
+        let plugin = if self.strict { strict(&engine, &component)? } else { plugin };
+        // A strict call is the same each time, and what it is told of itself has to be.
+        let run = if self.strict { RunId::new(TimestampMs(0), 0) } else { run_id::new()? };
         let invocation = Invocation {
             context: StepContext {
-                run: run_id::new()?,
+                run,
                 workflow: "plugin-call".into(),
                 step: self.function.as_str().into(),
                 index: None,
                 attempt: Attempt::FIRST,
-                idempotency_key: run_id::new()?.to_string(),
+                idempotency_key: run.to_string(),
                 trace_parent: None,
             },
             function: self.function,

@@ -13,7 +13,7 @@ use wfhost_plugin::facts::ComponentFacts;
 use wfhost_workflow::Contract;
 
 use crate::command::Context;
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineSetup};
 use crate::error::{CommandError, Result};
 use crate::exit_code::ExitCode;
 use crate::sanitise;
@@ -60,7 +60,7 @@ impl InspectArgs {
     pub(crate) fn carry_out(self, context: &Context) -> Result<ExitCode> {
         let component = Component::read(&self.file).map_err(CommandError::usage)?;
         let output = &context.output;
-        let engine = Engine::new(1, output)?;
+        let engine = Engine::new(EngineSetup::new(1, &context.config), output)?;
         let read = engine.host().facts(Arc::clone(&component.bytes), component.digest);
         let facts = engine.runtime().block_on(read).map_err(|error| {
             CommandError::invalid(with_sources(&error)).context(self.file.display().to_string())

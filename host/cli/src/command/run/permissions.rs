@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use wfhost_plugin::grants::{self, Denial, GivenDir};
 use wfhost_workflow::definition::{DirGiven, PluginUse};
 use wfhost_workflow::expression::{RunFacts, Scope, StepOutputs};
-use wfhost_workflow::{AllowedDir, DirAsk, DirGrant, Json, PinnedPlugin, StepId};
+use wfhost_workflow::{AllowedDir, DirAsk, DirGrant, Json, OperatorLimits, PinnedPlugin, StepId};
 
 use crate::data_folder::DataDir;
 use crate::error::{CommandError, Result};
@@ -19,6 +19,7 @@ pub(crate) struct Operator<'a> {
     pub(crate) data: &'a DataDir,
     pub(crate) output: &'a Output,
     pub(crate) allowed: Vec<AllowedDir>,
+    pub(crate) limits: OperatorLimits,
 }
 
 /// The plugins with what they get, in the order of the definition.
@@ -44,7 +45,8 @@ pub(crate) fn pin(
             alias: used.alias.clone(),
             digest: plugin.component.digest,
             dirs: decide(&used.alias, asks, &given, operator)?,
-            limits: used.limits,
+            limits: operator.limits.lower(used.limits),
+            determinism: used.determinism,
         });
     }
     Ok(pinned)
@@ -184,7 +186,12 @@ mod tests {
                 AllowedDir { host_path: path.to_str().unwrap().to_owned(), mode: DirMode::ReadOnly }
             })
             .collect();
-        let mut operator = Operator { data: &place.data, output: &place.output, allowed };
+        let mut operator = Operator {
+            data: &place.data,
+            output: &place.output,
+            allowed,
+            limits: OperatorLimits::default(),
+        };
         let pinned = pin(&file, &plugins, &run, &Json::parse(input).unwrap(), &mut operator)?;
         Ok(pinned.into_iter().flat_map(|plugin| plugin.dirs).collect())
     }

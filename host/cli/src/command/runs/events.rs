@@ -15,6 +15,8 @@ use crate::{clock, sanitise, shown};
 /// Records in one request.
 const PAGE: u32 = 500;
 const DETAIL_CHARS_MAX: usize = 200;
+/// Of a message with several lines.
+const FRAME_LINES_MAX: usize = 50;
 
 /// Show what happened in a run, as it was stored
 #[derive(Debug, Args)]
@@ -74,14 +76,31 @@ fn event_text(event: &ShownEvent) -> String {
         text.push(' ');
         text.push_str(&place(step, event.index, event.attempt));
     }
+    let mut below = String::new();
     for (name, value) in &event.details {
+        let mut shown = value.as_str().to_owned();
+        // A back-trace: its first line is the message, the frames stand below.
+        if let serde_json::Value::String(value) = value.to_value()
+            && let Some((first, rest)) = value.split_once('\n')
+        {
+            shown = serde_json::Value::from(first).to_string();
+            below = frames(rest);
+        }
         text.push_str(&format!(
             " {}={}",
             sanitise::line(name),
-            sanitise::line_of(value.as_str(), DETAIL_CHARS_MAX)
+            sanitise::line_of(&shown, DETAIL_CHARS_MAX)
         ));
     }
-    text
+    text + &below
+}
+
+fn frames(lines: &str) -> String {
+    lines
+        .lines()
+        .take(FRAME_LINES_MAX)
+        .map(|line| format!("\n    {}", sanitise::line_of(line, DETAIL_CHARS_MAX)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -119,6 +138,17 @@ mod tests {
         assert_eq!(requests, 2);
         assert_eq!(text.lines().count(), 2);
         assert!(text.contains("    2 attempt-failed fetch[2]#3 reason=\"a\\u{9b}b\""), "{text}");
+    }
+
+    #[test]
+    fn a_back_trace_stands_below_its_message() {
+        let mut event = event(1);
+        let message = "wasm trap\n   0: 0x1 - inner\n at a.rs:1\u{1b}[2J";
+        event.details = [("message".to_owned(), Json::from_value(&message.into()))].into();
+        let text = event_text(&event);
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines[0].ends_with("message=\"wasm trap\""), "{text}");
+        assert_eq!(lines[1..], ["       0: 0x1 - inner", "     at a.rs:1\\u{1b}[2J"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use clap::Args;
 use wfhost_transport::client::{Request, RunView, ShownStatus, StepView};
 use wfhost_workflow::{Json, TimestampMs};
 
+use super::failures::Failures;
 use crate::command::Context;
 use crate::error::Result;
 use crate::exit_code::ExitCode;
@@ -30,17 +31,25 @@ impl ShowArgs {
         let mut session = context.ask()?;
         let run = session.find(&self.run)?;
         let view = session.view(Request::Show { run })?;
+        let failures = Failures::of(&mut session, run)?;
         session.close_at_once();
-        write(&context.output, &view, clock::now())?;
+        write(&context.output, &view, &failures, clock::now())?;
         Ok(ExitCode::Done)
     }
 }
 
-fn write(output: &Output, view: &RunView, now: TimestampMs) -> Result<()> {
+fn write(output: &Output, view: &RunView, failures: &Failures, now: TimestampMs) -> Result<()> {
     if output.is_json() {
-        return output.json(&shown::view_json(view));
+        let mut value = shown::view_json(view);
+        if let serde_json::Value::Object(object) = &mut value {
+            object.insert("failures".to_owned(), failures.json());
+        }
+        return output.json(&value);
     }
     output.data(&heading(output, view, now))?;
+    if let Some(failures) = failures.text() {
+        output.data(&format!("{:<9} {failures}", "failures"))?;
+    }
     let mut table =
         shown::table(output, &["STEP", "KIND", "STATE", "ITEMS", "ATTEMPT", "TIME", "ERROR"]);
     for step in &view.steps {
@@ -132,7 +141,7 @@ mod tests {
     #[test]
     fn text_has_the_run_and_its_steps() {
         let output = Output::captured(Format::Text);
-        write(&output, &failed_view(), NOON).unwrap();
+        write(&output, &failed_view(), &Failures::default(), NOON).unwrap();
         let stdout = output.written().stdout;
         for part in [
             "workflow  brief (version 1)",
@@ -148,7 +157,7 @@ mod tests {
     #[test]
     fn json_has_values_not_texts() {
         let output = Output::captured(Format::Json);
-        write(&output, &failed_view(), NOON).unwrap();
+        write(&output, &failed_view(), &Failures::default(), NOON).unwrap();
         let value: serde_json::Value = serde_json::from_str(&output.written().stdout).unwrap();
         assert_eq!(value["input"]["folder"], "x");
         assert_eq!(value["output"], serde_json::Value::Null);

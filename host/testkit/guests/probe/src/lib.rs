@@ -1,8 +1,11 @@
 //! Uses everything that the SDK has, so that a test sees it arrive at the host.
 
+use std::collections::HashSet;
 use std::fs::OpenOptions;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::Write as _;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -133,4 +136,32 @@ fn append(input: Line, context: &Context) -> Result<u64> {
     Ok(input.number.wrapping_mul(0x9e37_79b9).rotate_left(7) % 1_000_003)
 }
 
-export!(told, fail, write_log, report, store, store_bytes, mistake, append);
+#[derive(Serialize, JsonSchema)]
+struct Chance {
+    now_ns: u64,
+    slept_ns: u64,
+    random: u64,
+    order: Vec<u32>,
+    nan: u32,
+}
+
+/// All that may differ from one attempt to the next, after a sleep of so many seconds.
+#[step]
+fn chance(sleep_s: u64) -> Chance {
+    let began = Instant::now();
+    if sleep_s > 0 {
+        thread::sleep(Duration::from_secs(sleep_s));
+    }
+    let ns = |span: Duration| span.as_nanos().try_into().unwrap_or(u64::MAX);
+    let zero = std::hint::black_box(0.0_f32);
+    log::info!("asked for everything");
+    Chance {
+        now_ns: ns(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()),
+        slept_ns: ns(began.elapsed()),
+        random: RandomState::new().hash_one(1),
+        order: (0..20).collect::<HashSet<u32>>().into_iter().collect(),
+        nan: (zero / zero).to_bits(),
+    }
+}
+
+export!(told, fail, write_log, report, store, store_bytes, mistake, append, chance);
