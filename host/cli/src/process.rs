@@ -65,10 +65,10 @@ fn carry_out(cli: Cli, output: &Output) -> Result<ExitCode> {
 
 /// Help and version go to standard output and are no errors.
 fn say_usage(error: &clap::Error) -> ExitCode {
-    let text = error.render().to_string();
-    if text.chars().any(sanitise::is_unsafe) {
-        // Arguments may be file names, and those come from anywhere.
-        output::last_words(text.trim_end());
+    let is_odd = |argument: String| argument.chars().any(|c| c == '\n' || sanitise::is_unsafe(c));
+    if std::env::args_os().any(|argument| is_odd(argument.to_string_lossy().into_owned())) {
+        // Arguments may be file names, and those come from anywhere: all of it on a line.
+        output::last_words(&sanitise::line(error.render().to_string().trim_end()));
     } else {
         // A closed pipe is no reason to fail.
         let _ignored = error.print();

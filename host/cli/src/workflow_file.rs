@@ -12,6 +12,7 @@ use wfhost_workflow::{Contract, Definition, Digest, Name};
 
 use crate::engine::Engine;
 use crate::error::{CommandError, Result};
+use crate::sanitise;
 
 /// A longer workflow is refused before it is looked at.
 const WORKFLOW_BYTES_MAX: u64 = 16 << 20;
@@ -73,14 +74,15 @@ impl From<Refused> for CommandError {
 
 impl ProblemList {
     fn into_error(self) -> CommandError {
-        let mut report = render(&self.problems, &self.path.display().to_string(), &self.text);
+        let path = self.path.display().to_string();
+        let path = sanitise::line(&path);
+        let mut report = render(&self.problems, &path, &self.text);
         let count = self.problems.len() + self.left_out;
         if self.left_out > 0 {
             report.push_str(&format!("and {} more\n", self.left_out));
         }
         let noun = if count == 1 { "problem" } else { "problems" };
-        CommandError::invalid(format!("{} has {count} {noun}", self.path.display()))
-            .report(report.trim_end())
+        CommandError::invalid(format!("{path} has {count} {noun}")).report(report.trim_end())
     }
 }
 

@@ -10,6 +10,7 @@ mod cache;
 mod checking;
 mod compiling;
 mod crash;
+mod graffiti;
 mod held;
 mod help;
 mod interrupting;

@@ -60,6 +60,10 @@ fn offer(interface: &str, version: Option<&str>, only_types: bool) -> Offer {
         return Offer::Always;
     }
     let (package, name) = interface.split_once('/').unwrap_or((interface, ""));
+    // Of any version: components of some languages import it whether they use it or not.
+    if package == "wasi:http" {
+        return denied();
+    }
     let Some((track, offer)) = known(package, name) else {
         return Offer::Never { because: "no host of this kind has it".to_owned() };
     };
@@ -72,9 +76,12 @@ fn offer(interface: &str, version: Option<&str>, only_types: bool) -> Offer {
     Offer::Never { because: format!("this host has version {track} of it") }
 }
 
+fn denied() -> Offer {
+    Offer::Denied { because: "this version has no grant for the network".to_owned() }
+}
+
 /// The interfaces that this host links, each with the line of versions that it serves.
 fn known(package: &str, name: &str) -> Option<(&'static str, Offer)> {
-    let denied = |because: &str| Offer::Denied { because: because.to_owned() };
     let offer = match (package, name) {
         ("wfhost:host", "log" | "progress" | "kv") => return Some(("0.1", Offer::Always)),
         ("wasi:io", "error" | "poll" | "streams")
@@ -90,10 +97,7 @@ fn known(package: &str, name: &str) -> Option<(&'static str, Offer)> {
             "wasi:sockets",
             "network" | "instance-network" | "tcp" | "tcp-create-socket" | "udp"
             | "udp-create-socket" | "ip-name-lookup",
-        )
-        | ("wasi:http", "types" | "outgoing-handler") => {
-            denied("this version has no grant for the network")
-        }
+        ) => denied(),
         _ => return None,
     };
     Some(("0.2", offer))

@@ -354,11 +354,15 @@ impl<'a> Schemas<'a> {
             Type::S8 => integer(i8::MIN.into(), i8::MAX as u64),
             Type::S16 => integer(i16::MIN.into(), i16::MAX as u64),
             Type::S32 => integer(i32::MIN.into(), i32::MAX as u64),
-            Type::U64 => self.large(integer(0, u64::MAX), "^[0-9]{1,20}$"),
-            Type::S64 => self.large(integer(i64::MIN, i64::MAX as u64), "^-?[0-9]{1,19}$"),
-            Type::F32 | Type::F64 => json!({
-                "anyOf": [{ "type": "number" }, { "enum": ["NaN", "inf", "-inf"] }],
-            }),
+            Type::U64 => self.large(integer(0, u64::MAX), "^[0-9]+$"),
+            Type::S64 => self.large(integer(i64::MIN, i64::MAX as u64), "^-?[0-9]+$"),
+            Type::F32 | Type::F64 => {
+                let special = match self.direction {
+                    Direction::In => json!(["NaN", "inf", "+inf", "-inf"]),
+                    Direction::Out => json!(["NaN", "inf", "-inf"]),
+                };
+                json!({ "anyOf": [{ "type": "number" }, { "enum": special }] })
+            }
             Type::Char => json!({ "type": "string", "minLength": 1, "maxLength": 1 }),
             Type::String => json!({ "type": "string" }),
             Type::ErrorContext | Type::Id(_) => json!({}),

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use wfhost_plugin::Error;
 use wfhost_plugin::facts::{self, ComponentFacts, FunctionFacts, Kind, Offer};
+use wfhost_testkit::guest;
 use wfhost_testkit::made::{component, custom_section, module};
+use wfhost_workflow::{Json, Schema};
 
 use crate::guests::hostile;
 
@@ -15,7 +17,7 @@ fn function<'f>(facts: &'f ComponentFacts, name: &str) -> &'f FunctionFacts {
     facts.function(name).unwrap_or_else(|| panic!("no `{name}` in {:#?}", facts.functions))
 }
 
-fn json(text: &wfhost_workflow::Json) -> Value {
+fn json(text: &Json) -> Value {
     serde_json::from_str(text.as_str()).unwrap()
 }
 
@@ -153,7 +155,7 @@ fn schemas_follow_the_mapping_and_carry_docs() {
                     "type": "object",
                     "properties": {
                         "name": { "type": "string", "description": "As people say it." },
-                        "east": { "anyOf": [{ "type": "number" }, { "enum": ["NaN", "inf", "-inf"] }] },
+                        "east": { "anyOf": [{ "type": "number" }, { "enum": ["NaN", "inf", "+inf", "-inf"] }] },
                         "zip": { "anyOf": [
                             { "type": "null" },
                             { "type": "integer", "minimum": 0, "maximum": 4_294_967_295_u32 },
@@ -183,7 +185,7 @@ fn schemas_follow_the_mapping_and_carry_docs() {
                         "type": "object",
                         "properties": { "cents": { "anyOf": [
                             { "type": "integer", "minimum": 0, "maximum": u64::MAX },
-                            { "type": "string", "pattern": "^[0-9]{1,20}$" },
+                            { "type": "string", "pattern": "^[0-9]+$" },
                         ] } },
                         "required": ["cents"],
                         "additionalProperties": false,
@@ -209,6 +211,50 @@ fn schemas_follow_the_mapping_and_carry_docs() {
     assert_eq!(output["$defs"]["place"]["required"], json!(["name", "east", "zip"]));
     let error = plan.error_schema.as_ref().map(json).unwrap();
     assert_eq!(error["type"], "string");
+}
+
+/// The schema lets through what the call takes, and refuses what it refuses.
+#[test]
+fn schemas_take_what_calls_take() {
+    let facts = of(TRIP);
+    let plan = Schema::compile(&function(&facts, "acme:travel/trips#plan").input_schema).unwrap();
+    let check = |input: &str, taken: bool| {
+        let input = Json::parse(input).unwrap();
+        assert_eq!(plan.check(&input).is_ok(), taken, "{input}");
+    };
+    let with = |rest: &str| format!(r#"{{"through":[],"by":"foot","beside":[]{rest}}}"#);
+    check(&with(""), true);
+    check(&with(r#","budget":null"#), true);
+    check(&with(r#","budget":"free""#), true);
+    for cents in ["0", "18446744073709551615", "\"18446744073709551615\"", "\"7\""] {
+        check(&with(&format!(r#","budget":{{"cents":{cents}}}"#)), true);
+    }
+    for cents in ["-1", "18446744073709551616", "1.5", "\"\"", "\"1e3\"", "null"] {
+        check(&with(&format!(r#","budget":{{"cents":{cents}}}"#)), false);
+    }
+    check(&with(r#","budget":{"free":null}"#), false);
+    check(&with(r#","budget":{"cents":1,"other":1}"#), false);
+    check(&with(r#","more":1"#), false);
+    let place =
+        |rest: &str| format!(r#"{{"through":[{{{rest}}}],"by":"train","beside":["meal"]}}"#);
+    for east in ["1", "-1.5e300", "\"NaN\"", "\"+inf\"", "\"-inf\""] {
+        check(&place(&format!(r#""name":"a","east":{east}"#)), true);
+        check(&place(&format!(r#""name":"a","east":{east},"zip":4294967295"#)), true);
+    }
+    check(&place(r#""name":"a","east":"nan""#), false);
+    check(&place(r#""name":"a","east":1,"zip":4294967296"#), false);
+    check(&place(r#""east":1"#), false);
+    check(r#"{"through":[],"by":"bus","beside":[]}"#, false);
+    check(r#"{"through":[],"by":"foot","beside":["bed"]}"#, false);
+}
+
+#[test]
+fn http_is_denied_in_any_version() {
+    let facts = of("package a:b;
+        world it { import wasi:http/types@0.3.0; export f: func(); }
+        package wasi:http@0.3.0 { interface types { now: func() -> u8; } }");
+    let http = facts.imports.iter().find(|import| import.interface == "wasi:http/types").unwrap();
+    assert!(matches!(http.offer, Offer::Denied { .. }), "{http:?}");
 }
 
 #[test]
@@ -310,4 +356,42 @@ fn more_than_is_accepted_is_an_error_and_not_a_panic() {
         facts::of(&component(&format!("package a:b; world it {{ export {name}: func(); }}")))
             .unwrap_err();
     assert!(error.to_string().contains("a name of more bytes"), "{error}");
+}
+
+/// A guest in Rust, whose docs are in a section that its author put there.
+#[test]
+fn docs_are_found_in_the_module_that_a_compiler_made() {
+    let facts = facts::of(&guest::content("graffiti")).unwrap();
+    assert_eq!(facts.step_world.as_deref(), Some("0.1.0"));
+    let spray = function(&facts, "test:graffiti/walls#spray");
+    assert_eq!(spray.signature, "func(on: string) -> result<string, string>");
+    assert!(spray.docs.starts_with("\u{1b}]0;owned\u{7}"), "{:?}", spray.docs);
+}
+
+/// Types that double at each level are told once each.
+#[test]
+fn types_that_grow_by_doubling_stay_small_when_they_are_told() {
+    let types: String =
+        (1..=12).map(|n| format!("type t{n} = tuple<t{0}, t{0}>;\n", n - 1)).collect();
+    let wit = format!(
+        "package a:b; interface i {{ type t0 = tuple<u8, u8>; {types} f: func(x: t12) -> t12; }}
+         world it {{ export i; }}"
+    );
+    let facts = of(&wit);
+    let f = function(&facts, "a:b/i#f");
+    assert_eq!(f.signature, "func(x: t12) -> t12");
+    assert!(f.input_schema.as_str().len() < 4096, "{}", f.input_schema.as_str().len());
+    assert!(facts.wit.len() < 4096);
+}
+
+#[test]
+fn hostile_binaries_are_read_within_bounds() {
+    let error = facts::of(&wfhost_testkit::hostile::nested(1000)).unwrap_err();
+    assert!(error.to_string().contains("nested deeper"), "{error}");
+    // An end that a number of 32 bits can name, and no file has.
+    let mut huge = component("package a:b; world it { export f: func(); }");
+    huge.extend([0, 0xff, 0xff, 0xff, 0xff, 0x0f]);
+    let error = facts::of(&huge).unwrap_err();
+    assert!(error.to_string().contains("beyond its end"), "{error}");
+    let _any = facts::of(&wfhost_testkit::hostile::functions(200_000));
 }

@@ -12,6 +12,7 @@ mod guests;
 mod limits;
 mod loading;
 mod ordinary;
+mod snoop;
 mod strict;
 mod traps;
 mod typed;

@@ -57,7 +57,7 @@ const BENCH: &[&str] = &[
 /// Driver → the packages that may name it. Names that end in `*` stand for all that begin so.
 const OWNERS: [(&str, &[&str]); 9] = [
     ("wasmtime*", &["wfhost-plugin"]),
-    ("wit-component", &["wfhost-plugin"]),
+    ("wit-component", &["wfhost-plugin", "wfhost-testkit"]),
     ("wasi-preview1-component-adapter-provider", &["wfhost-plugin"]),
     ("sled", &["wfhost-checkpoint"]),
     ("zmq*", &["wfhost-transport"]),

@@ -220,13 +220,16 @@ impl Page<'_> {
         }
     }
 
-    /// Docs keep their lines; long ones are cut.
+    /// Docs by their paragraphs; long ones are cut.
     fn docs(&mut self, indent: usize, docs: &str) {
-        let mut lines = docs.trim().lines();
-        for text in lines.by_ref().take(DOCS_LINES_MAX) {
-            self.put(indent, indent, line(text.trim_end()).as_ref());
+        if docs.trim().is_empty() {
+            return;
         }
-        if lines.next().is_some() {
+        let paragraphs = paragraphs(docs);
+        for text in paragraphs.iter().take(DOCS_LINES_MAX) {
+            self.put(indent, indent, &line(text));
+        }
+        if paragraphs.len() > DOCS_LINES_MAX {
             self.put(indent, indent, "…");
         }
     }
@@ -349,6 +352,23 @@ fn size(bytes: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
 }
 
+/// Lines that were broken for the width of a source file, whole again. What does not begin
+/// with a letter, such as an item of a list, stays a line of its own.
+fn paragraphs(docs: &str) -> Vec<String> {
+    let mut paragraphs: Vec<String> = Vec::new();
+    for text in docs.trim().lines() {
+        let goes_on = text.starts_with(char::is_alphanumeric);
+        match paragraphs.last_mut().filter(|last| goes_on && !last.is_empty()) {
+            Some(last) => {
+                last.push(' ');
+                last.push_str(text.trim_end());
+            }
+            None => paragraphs.push(text.trim_end().to_owned()),
+        }
+    }
+    paragraphs
+}
+
 /// Lines of at most `width` characters, broken at blanks where there are any.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     // A brace that closes may stand in the margin.
@@ -390,6 +410,12 @@ mod tests {
         assert_eq!(lens, [1, 20, 20, 5]);
         assert_eq!(wrapped("", 22), [""]);
         assert_eq!(wrapped("aaaa bbbb cccc ddddd }", 22), ["aaaa bbbb cccc ddddd }"]);
+    }
+
+    #[test]
+    fn docs_are_broken_for_the_terminal_and_not_for_their_source() {
+        let docs = "One and\ntwo.\n\nThree:\n- four\n- five\n  six\n";
+        assert_eq!(paragraphs(docs), ["One and two.", "", "Three:", "- four", "- five", "  six"]);
     }
 
     #[test]
