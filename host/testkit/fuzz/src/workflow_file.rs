@@ -103,13 +103,18 @@ fn meaning(read: &Result<Definition, Problems>, places: bool) -> String {
     if places { text } else { without_places(&text) }
 }
 
-/// `Location { line: 1, column: 2 }` → `Location`.
+/// Without the numbers of lines, columns and bytes.
 fn without_places(text: &str) -> String {
-    let mut parts = text.split("Location { line: ");
-    let mut kept = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        kept.push_str("Location");
-        kept.push_str(part.split_once('}').map_or("", |(_, rest)| rest));
+    const NUMBERED: [&str; 4] = ["line: ", "column: ", "start: ", "end: "];
+    let mut kept = text.to_owned();
+    for name in NUMBERED {
+        let mut parts = kept.split(name);
+        let mut without = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            without.push_str(name);
+            without.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
+        }
+        kept = without;
     }
     kept
 }
