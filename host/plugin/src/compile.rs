@@ -7,6 +7,7 @@ mod debug_info;
 mod make;
 mod options;
 mod serve;
+mod structure;
 mod wire;
 
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use tokio::time::timeout;
-use wfhost_workflow::{Contract, Digest, Failure, FailureKind, Json, Limit, Limits};
+use wfhost_workflow::{Contract, Digest, Failure, FailureKind, Json, Limit, Limits, Schema};
 
 use crate::ability::kv::Kv;
 use crate::ability::{LogLevel, StepSink};
@@ -162,11 +162,13 @@ fn contract(description: Description) -> Result<Contract, Failure> {
         let json = Json::parse(text)
             .map_err(|error| lie(format!("the {which} schema of `{name}` is no JSON: {error}")))?;
         let is_schema = json.as_str().starts_with('{') || matches!(json.as_str(), "true" | "false");
-        if is_schema {
-            Ok(json)
-        } else {
-            Err(lie(format!("the {which} schema of `{name}` is neither an object nor a boolean")))
+        if !is_schema {
+            let what = "is neither an object nor a boolean";
+            return Err(lie(format!("the {which} schema of `{name}` {what}")));
         }
+        Schema::compile(&json)
+            .map_err(|error| lie(format!("the {which} schema of `{name}`: {error}")))?;
+        Ok(json)
     };
     let input_schema = schema("input", &input_schema)?;
     let output_schema = schema("output", &output_schema)?;

@@ -27,6 +27,12 @@ pub enum Error {
         /// The bound.
         max: usize,
     },
+    /// It is made of more parts than this host compiles; which, and how many.
+    #[error(
+        "the component is made of too much: {0}; no compiler's output has that many: \
+         split it, or take out what is not used"
+    )]
+    Structure(String),
     /// Neither a component nor a core module.
     #[error("not a WebAssembly component or module (the file begins with neither's header)")]
     NotWasm,

@@ -112,6 +112,7 @@ fn failure(error: &Error) -> Failure {
         | Error::CompilerPanic(_) => FailureKind::Host,
         Error::CompileTime { .. } | Error::CompileMemory { .. } => FailureKind::Limit,
         Error::TooLarge { .. }
+        | Error::Structure(_)
         | Error::NotWasm
         | Error::Componentise(_)
         | Error::Facts(_)

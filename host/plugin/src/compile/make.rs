@@ -56,12 +56,12 @@ fn native(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, Error> {
         .map_err(|error| Error::Compile(format!("{error:#}")))
 }
 
-/// Refuses what is larger than any component that is accepted.
+/// Refuses what is larger than any component that is accepted, or made of more.
 pub(crate) fn check_size(bytes: &[u8]) -> Result<(), Error> {
     if bytes.len() > COMPONENT_BYTES_MAX {
         return Err(Error::TooLarge { bytes: bytes.len(), max: COMPONENT_BYTES_MAX });
     }
-    Ok(())
+    super::structure::check(bytes)
 }
 
 /// How a program with a `main` exports it: the name's length, the name, and that it is a

@@ -57,6 +57,7 @@ pub(super) enum Answer {
 pub(super) enum Refused {
     NotWasm,
     TooLarge { bytes: usize },
+    Structure(String),
     Componentise(String),
     Facts(String),
     Compile(String),
@@ -67,6 +68,7 @@ impl From<Refused> for Error {
         match refused {
             Refused::NotWasm => Self::NotWasm,
             Refused::TooLarge { bytes } => Self::TooLarge { bytes, max: COMPONENT_BYTES_MAX },
+            Refused::Structure(why) => Self::Structure(why),
             Refused::Componentise(why) => Self::Componentise(why),
             Refused::Facts(why) => Self::Facts(Unreadable::Invalid(why)),
             Refused::Compile(why) => Self::Compile(why),
@@ -82,6 +84,7 @@ impl From<Error> for Refused {
         match error {
             Error::NotWasm => Self::NotWasm,
             Error::TooLarge { bytes, .. } => Self::TooLarge { bytes },
+            Error::Structure(why) => Self::Structure(bounded(&why)),
             Error::Componentise(why) => Self::Componentise(bounded(&why)),
             Error::Facts(why) => Self::Facts(bounded(&why.to_string())),
             Error::Compile(why) => Self::Compile(bounded(&why)),

@@ -35,6 +35,23 @@ async fn a_flood_of_descriptions_is_refused() {
     refused(answer, FailureKind::Limit, "hostcall_fuel", "4MiB");
 }
 
+/// Nobody is asked for it: port 9 of this machine answers nothing, and the file is there.
+#[tokio::test]
+async fn a_schema_that_leads_out_of_itself_is_refused() {
+    for (name, reference) in
+        [("describe_remote", "http://127.0.0.1:9/"), ("describe_file", "file:///etc/passwd")]
+    {
+        let answer = describe(name).await;
+        refused(answer.clone(), FailureKind::Permanent, "describe", reference);
+        refused(answer, FailureKind::Permanent, "describe", "the input schema of `null`");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_no_utf8_is_refused() {
+    refused(describe("describe_no_utf8").await, FailureKind::Trap, "trap", "utf-8");
+}
+
 #[tokio::test]
 async fn a_component_may_offer_nothing() {
     assert_eq!(describe("spin").await.unwrap(), []);

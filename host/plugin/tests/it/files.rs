@@ -143,3 +143,64 @@ async fn a_grant_that_has_become_a_link_is_denied() {
     std::os::unix::fs::symlink(".", host.path().join("in")).unwrap();
     failed(run("open", call).await, FailureKind::Denied, "dirs", "symbolic link");
 }
+
+/// All names below a folder, with sizes and times of change.
+fn tree(folder: &Path) -> Vec<(std::path::PathBuf, u64, std::time::SystemTime)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let metadata = entry.path().symlink_metadata().unwrap();
+        found.push((entry.path(), metadata.len(), metadata.modified().unwrap()));
+        if metadata.is_dir() {
+            found.extend(tree(&entry.path()));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[tokio::test]
+async fn nothing_changes_below_a_read_only_grant() {
+    let host = Host::new();
+    let before = tree(host.path());
+    let answer = run("changes", host.call("run", "file", DirMode::ReadOnly)).await;
+    assert_eq!(answer.unwrap().output.as_str(), "\"\"");
+    assert_eq!(tree(host.path()), before);
+    // The guest can do all that: it is the grant that keeps it from doing so.
+    let answer = run("changes", host.call("run", "file", DirMode::ReadWrite)).await;
+    let changed = answer.unwrap().output.as_str().to_owned();
+    assert!(changed.len() > 4, "only {changed}");
+    assert_ne!(tree(host.path()), before);
+}
+
+/// `d` is a folder with a harmless `secret`, and a link to where the real one is, in turns.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_race_for_a_path_is_not_won() {
+    use rustix::fs::{RenameFlags, renameat_with};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let host = Host::new();
+    let path = |below: &str| host.path().join(below);
+    std::fs::create_dir(path("in/d")).unwrap();
+    std::fs::write(path("in/d/secret"), "harmless").unwrap();
+    std::fs::write(path("secret"), "secret").unwrap();
+    std::os::unix::fs::symlink("..", path("in/e")).unwrap();
+    let (one, other) = (path("in/d"), path("in/e"));
+    let over = Arc::new(AtomicBool::new(false));
+    let racing = std::thread::spawn({
+        let over = Arc::clone(&over);
+        move || {
+            let mut swaps = 0_u32;
+            while !over.load(Ordering::Relaxed) {
+                renameat_with(CWD, &one, CWD, &other, RenameFlags::EXCHANGE).unwrap();
+                swaps += 1;
+            }
+            swaps
+        }
+    });
+    let answer = run("races", host.call("run", "d", DirMode::ReadOnly)).await;
+    over.store(true, Ordering::Relaxed);
+    let swaps = racing.join().unwrap();
+    assert_eq!(answer.unwrap().output, Json::null(), "the guest has read the secret");
+    assert!(swaps > 100, "{swaps} swaps are no race");
+}

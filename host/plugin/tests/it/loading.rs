@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use wfhost_plugin::Error;
+use wfhost_testkit::hostile as made;
 use wfhost_workflow::Digest;
 
 use crate::guests::{host, hostile, load, usual};
@@ -103,6 +104,20 @@ async fn one_component_is_compiled_once_for_all_who_ask() {
     assert!(Arc::ptr_eq(&one, &other));
     assert!(Arc::ptr_eq(&one, &host.loaded(&digest, usual(&host)).unwrap()));
     assert_eq!(one.digest(), &digest);
+}
+
+/// Counted before anything else looks at it.
+#[tokio::test]
+async fn what_is_made_of_too_much_is_refused_at_once() {
+    for (bytes, what) in [
+        (made::nested(1000), "17 components and modules within one another"),
+        (made::beside(1000), "257 components"),
+        (made::functions(1_000_000), "1000003 functions, and at most 250000"),
+    ] {
+        let error = refused(&bytes).await;
+        assert!(matches!(error, Error::Structure(_)), "{error}");
+        assert!(error.to_string().contains(what), "{error}");
+    }
 }
 
 /// The compiler may refuse it or not: it must not take the process with it.
