@@ -8,6 +8,7 @@ pub(crate) mod progress;
 pub(crate) mod random;
 pub(crate) mod stdio;
 pub(crate) mod wasi;
+pub(crate) mod written;
 
 use std::time::Duration;
 

@@ -78,6 +78,10 @@ fn limit_of(error: &Error) -> Option<(Limit, String)> {
         let what = "the step handed the host more than that in one call";
         return Some((Limit::HostcallFuel, what.to_owned()));
     }
+    if text_of("store handle limit exceeded").is_some() {
+        let what = "the step holds too many handles and resources of its own at once";
+        return Some((Limit::Handles, what.to_owned()));
+    }
     let text = text_of("resource limit exceeded: ")?;
     let limits = [
         ("instance count", Limit::Instances),

@@ -10,7 +10,7 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
 use crate::Error;
-use crate::ability::{files, random};
+use crate::ability::{files, random, written};
 use crate::bindings::{StepPre, kv, log, progress};
 use crate::replay;
 use crate::state::AttemptState;
@@ -53,6 +53,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<AttemptState>> 
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     linker.allow_shadowing(true);
     files::link(&mut linker)?;
+    written::link(&mut linker)?;
     random::link(&mut linker)?;
     replay::link(&mut linker)?;
     linker.allow_shadowing(false);

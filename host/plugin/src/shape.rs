@@ -79,6 +79,9 @@ impl Shaped {
         store.limiter(|state| &mut state.meter);
         let hostcall_fuel = held.get(Limit::HostcallFuel);
         store.set_hostcall_fuel(usize::try_from(hostcall_fuel).unwrap_or(usize::MAX));
+        // Resources of the guest's own cost the host as much as ours do.
+        let handles = held.get(Limit::Handles);
+        store.set_max_component_handles(usize::try_from(handles).unwrap_or(usize::MAX));
         if self.shape.strict {
             let fuelled = store
                 .set_fuel(held.get(Limit::Fuel))

@@ -13,6 +13,7 @@ use crate::ability::grant_dirs::GrantDirs;
 use crate::ability::kv::Kv;
 use crate::ability::log::LogPipe;
 use crate::ability::random::RandomBudget;
+use crate::ability::written::Written;
 use crate::limits::Meter;
 use crate::replay::Replay;
 
@@ -30,6 +31,7 @@ pub(crate) struct AttemptState {
     pub(crate) kv: Kv,
     pub(crate) random: RandomBudget,
     pub(crate) open_files: OpenFiles,
+    pub(crate) written: Arc<Written>,
 }
 
 impl AttemptState {
@@ -49,6 +51,7 @@ impl AttemptState {
             kv,
             random: RandomBudget::new(limits),
             open_files: OpenFiles::new(limits),
+            written: Arc::new(Written::new(limits)),
         }
     }
 }

@@ -60,6 +60,10 @@ pub enum Limit {
     KvValue,
     /// All keys and values of the run's key-value store.
     KvTotal,
+    /// Bytes written into granted directories.
+    Written,
+    /// Files, directories and links made in granted directories.
+    MadeFiles,
 }
 
 /// How a limit's value is written.
@@ -97,7 +101,7 @@ impl Limit {
     pub const COUNT: usize = Self::ALL.len();
 
     /// All, in the order of messages and lists.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Memory,
         Self::Memories,
         Self::TableElements,
@@ -117,6 +121,8 @@ impl Limit {
         Self::Input,
         Self::KvValue,
         Self::KvTotal,
+        Self::Written,
+        Self::MadeFiles,
     ];
 
     /// Its row of the table.

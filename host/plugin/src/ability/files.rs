@@ -29,7 +29,7 @@ use crate::limits::OverLimit;
 use crate::state::AttemptState;
 
 /// The names under which wasmtime-wasi links these interfaces, version included.
-const TYPES: &str = "wasi:filesystem/types@0.2.12";
+pub(crate) const TYPES: &str = "wasi:filesystem/types@0.2.12";
 const PREOPENS: &str = "wasi:filesystem/preopens@0.2.12";
 
 /// A guest's path in a message.
@@ -105,6 +105,14 @@ enum Refused {
     Failed(ErrorCode),
     /// We say so: the attempt's denial.
     Denied(ErrorCode, &'static str),
+    /// The attempt may make no more files.
+    Over(OverLimit),
+}
+
+impl From<OverLimit> for Refused {
+    fn from(over: OverLimit) -> Self {
+        Self::Over(over)
+    }
 }
 
 impl From<std::io::Error> for Refused {
@@ -129,8 +137,17 @@ async fn open_at(
         return Ok(Err(ErrorCode::NotDirectory));
     };
     let (dir, shown) = (dir.clone(), bounded(&path, PATH_BYTES_MAX));
+    let written = Arc::clone(&state.written);
     let opened = match wanted.mode(dir.perms) {
-        Ok(mode) => spawn_blocking(move || open_in(&dir, &path, wanted, mode)).await,
+        Ok(mode) => {
+            spawn_blocking(move || {
+                if wanted.makes(&dir, &path) {
+                    written.count_file()?;
+                }
+                open_in(&dir, &path, wanted, mode)
+            })
+            .await
+        }
         Err(refused) => Err(refused),
     };
     match opened {
@@ -139,6 +156,7 @@ async fn open_at(
             Ok(Ok(state.table.push(descriptor)?))
         }
         Err(Refused::Failed(code)) => Ok(Err(code)),
+        Err(Refused::Over(over)) => Err(over.into()),
         Err(Refused::Denied(code, why)) => {
             let denial = format!("`{shown}` {why}");
             if state.dirs.deny(&denial) {
@@ -150,6 +168,13 @@ async fn open_at(
 }
 
 impl Wanted {
+    /// Whether opening makes a file, as far as can be told before.
+    fn makes(self, dir: &Dir, path: &str) -> bool {
+        let exists =
+            || cap_primitives::fs::stat(&dir.dir, Path::new(path), FollowSymlinks::Yes).is_ok();
+        self.open.contains(OpenFlags::CREATE) && !exists()
+    }
+
     /// Which accesses this needs, if the directory's permissions allow them.
     fn mode(self, perms: FsPerms) -> Result<OpenMode, Refused> {
         let sync = DescriptorFlags::FILE_INTEGRITY_SYNC

@@ -9,6 +9,7 @@ use wasmtime::Engine;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, ComponentExportIndex};
 
+use super::expected::did_you_mean;
 use super::path::Path;
 use super::value_type::{Fields, Maker, Refused, ValueType};
 
@@ -94,7 +95,7 @@ enum Named {
 /// Why a name is no function.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unknown {
-    #[error("the component has no function `{name}`{}", it_has(known))]
+    #[error("the component has no function `{name}`{}{}", did_you_mean(name, known), it_has(known))]
     None { name: String, known: Vec<String> },
     #[error("`{name}` is {}: write the version", known.join(" or "))]
     Several { name: String, known: Vec<String> },

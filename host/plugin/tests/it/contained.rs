@@ -37,7 +37,7 @@ async fn goes_on(host: &PluginHost, hello: &Arc<Plugin>) {
     assert_eq!(completion.output.as_str(), r#"{"greeting":"Hello, Ada!"}"#);
 }
 
-/// Calls a guest four times, which must fail in this way and leave nothing behind.
+/// Calls a guest's `run` four times, which must fail in this way and leave nothing behind.
 async fn contained(name: &str, call: Call, (kind, code, text): (FailureKind, &str, &str)) {
     let host = host();
     let (plugin, hello) = (load(&host, hostile(name)).await, hello(&host).await);
@@ -188,4 +188,63 @@ async fn a_component_that_compiles_for_long_keeps_nobody_waiting() {
     let plugin = loading.await.unwrap();
     host.run(&plugin, Call::default().invocation()).await.unwrap();
     assert!(beside > 1, "only {beside} calls while it was compiled");
+}
+
+/// The component model has no way back into a component that is inside a call.
+#[tokio::test]
+async fn a_component_is_not_entered_twice() {
+    let call = Call { input: Json::from_trusted("{}"), ..Call::default() };
+    let trap = (FailureKind::Trap, "trap", "cannot enter component instance");
+    contained("reenters", call, trap).await;
+}
+
+#[tokio::test]
+async fn resources_of_the_guests_own_are_limited() {
+    let call = Call { input: Json::from_trusted("{}"), ..Call::default() };
+    let limited = (FailureKind::Limit, "handles", "resources of its own");
+    contained("own_handles", call, limited).await;
+}
+
+/// A destructor that the guest calls is part of its call. One that is left over when the
+/// attempt ends is not called at all: the completed result stands.
+#[tokio::test]
+async fn a_trap_in_a_destructor_ends_only_the_call_that_drops() {
+    let call = |function| Call { function, input: Json::from_trusted("{}"), ..Call::default() };
+    let trap = (FailureKind::Trap, "unreachable", "last-words");
+    contained("destructor_traps", call("drops"), trap).await;
+    let host = host();
+    let plugin = load(&host, hostile("destructor_traps")).await;
+    for _ in 0..3 {
+        let ended = host.run(&plugin, call("keeps").invocation()).await;
+        assert_eq!(ended.unwrap().output, Json::null());
+    }
+}
+
+/// A run that began with the old component goes on with it: both are loaded, by digest.
+#[tokio::test]
+async fn a_function_that_is_gone_from_the_next_version_is_missed_by_name() {
+    let host = host();
+    let call = |function| Call { function, input: Json::from_trusted("{}"), ..Call::default() };
+    let old = load(&host, hostile("offers_two")).await;
+    let new = load(&host, hostile("offers_one")).await;
+    for (function, said) in [
+        ("fetch-all", "no function `fetch-all`"),
+        ("fetch-all", "it has"),
+        ("fetchh", "did you mean `fetch`?"),
+        ("acme:web/pages#fetch-all", "no function `acme:web/pages#fetch-all`"),
+    ] {
+        let gone = host.run(&new, call(function).invocation()).await;
+        failed(gone, FailureKind::Permanent, "unknown-step", said);
+    }
+    for function in ["fetch", "fetch-all", "acme:web/pages#fetch-all"] {
+        let ended = host.run(&old, call(function).invocation()).await;
+        assert_eq!(ended.unwrap().output.as_str(), "7", "{function}");
+    }
+    let names = |contracts: Arc<Vec<wfhost_workflow::Contract>>| {
+        contracts.iter().map(|contract| contract.name.clone()).collect::<Vec<_>>()
+    };
+    let before = names(host.contracts(&old).await.unwrap());
+    let after = names(host.contracts(&new).await.unwrap());
+    assert!(before.contains(&"fetch-all".to_owned()), "{before:?}");
+    assert!(!after.contains(&"fetch-all".to_owned()), "{after:?}");
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use wfhost_plugin::{Completion, LogLevel};
-use wfhost_workflow::{DirGrant, DirMode, Failure, FailureKind, Json};
+use wfhost_workflow::{DirGrant, DirMode, Failure, FailureKind, Json, Limit, Limits};
 
 use crate::guests::{Call, failed, run};
 
@@ -203,4 +203,63 @@ async fn a_race_for_a_path_is_not_won() {
     let swaps = racing.join().unwrap();
     assert_eq!(answer.unwrap().output, Json::null(), "the guest has read the secret");
     assert!(swaps > 100, "{swaps} swaps are no race");
+}
+
+#[tokio::test]
+async fn a_guest_does_not_fill_the_disk() {
+    const MIB: u64 = 1 << 20;
+    for (function, limit, max) in [
+        ("bytes", Limit::Written, MIB),
+        ("grow", Limit::Written, MIB),
+        ("files", Limit::MadeFiles, 20),
+        ("directories", Limit::MadeFiles, 20),
+        ("links", Limit::MadeFiles, 20),
+        ("symbolic links", Limit::MadeFiles, 20),
+    ] {
+        let host = Host::new();
+        let before = tree(host.path());
+        let limits = Limits::default().with(limit, max);
+        let call = Call { limits, ..host.call(function, "file", DirMode::ReadWrite) };
+        let name = limit.name();
+        failed(run("fills", call).await, FailureKind::Limit, name, &format!("`{name}`"));
+        let after = tree(host.path());
+        let size = |tree: &[(std::path::PathBuf, u64, _)]| -> u64 {
+            tree.iter().map(|(_, len, _)| *len).sum()
+        };
+        assert!(size(&after) <= size(&before) + MIB, "{function}: {} bytes", size(&after));
+        assert!(after.len() <= before.len() + 20, "{function}: {} files", after.len());
+    }
+}
+
+/// Names the folder on a disk of 1 MiB to the test that runs itself there.
+const SMALL_DISK: &str = "WFHOST_TEST_SMALL_DISK";
+
+/// A disk that is full is the guest's to deal with: it is told, and the host goes on.
+#[tokio::test]
+async fn a_full_disk_is_an_error_that_the_guest_sees() {
+    let Ok(folder) = std::env::var(SMALL_DISK) else {
+        let folder = tempfile::tempdir().unwrap();
+        let mut own = std::process::Command::new("unshare");
+        if !rustix::process::geteuid().is_root() {
+            own.args(["--user", "--map-root-user"]);
+        }
+        own.arg("--mount").arg(std::env::current_exe().unwrap());
+        own.args(["--exact", "files::a_full_disk_is_an_error_that_the_guest_sees"]);
+        own.env(SMALL_DISK, folder.path().canonicalize().unwrap());
+        assert!(own.status().unwrap().success());
+        return;
+    };
+    let mut mount = std::process::Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", "size=1m", "none", &folder]);
+    assert!(mount.status().unwrap().success());
+    let dirs = vec![DirGrant {
+        host_path: folder,
+        guest_path: "/in".to_owned(),
+        mode: DirMode::ReadWrite,
+    }];
+    for _ in 0..2 {
+        let call = Call { function: "bytes", dirs: dirs.clone(), ..Call::default() };
+        // 51 is WASI's `nospc`.
+        assert_eq!(run("fills", call).await.unwrap().output.as_str(), "\"51\"");
+    }
 }

@@ -106,6 +106,12 @@ async fn one_component_is_compiled_once_for_all_who_ask() {
     assert_eq!(one.digest(), &digest);
 }
 
+#[tokio::test]
+async fn a_step_world_of_other_types_is_refused() {
+    let error = refused(&hostile("wrong_types")).await;
+    assert!(error.to_string().contains("describe"), "{error}");
+}
+
 /// Counted before anything else looks at it.
 #[tokio::test]
 async fn what_is_made_of_too_much_is_refused_at_once() {

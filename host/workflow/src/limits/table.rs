@@ -94,4 +94,12 @@ pub(super) const TABLE: [LimitSpec; Limit::COUNT] = [
     row("input", Bytes, 64 * MIB, (1, SIZE_MAX), "the input's JSON text"),
     row("kv_value", Bytes, 64 * KIB, (1, SIZE_MAX), "one value of the run's key-value store"),
     row("kv_total", Bytes, MIB, (1, SIZE_MAX), "all keys and values of the run's key-value store"),
+    row("written", Bytes, GIB, (1, 1 << 50), "bytes written into granted directories"),
+    row(
+        "made_files",
+        Count,
+        10_000,
+        (1, 100_000_000),
+        "files, directories and links made in granted directories",
+    ),
 ];
