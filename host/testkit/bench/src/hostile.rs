@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use wfhost_plugin::{HostOptions, Invocation, Plugin, PluginHost, Shape};
-use wfhost_workflow::{Digest, Failure, FailureKind, Limits};
+use wfhost_workflow::{Digest, DurationMs, Failure, FailureKind, Limits};
 
 use crate::report::Row;
 use crate::stats::{Times, ratio, us};
@@ -20,7 +20,7 @@ use crate::{call, clock, machine};
 
 mod guests;
 
-use guests::Guest;
+use guests::{Guest, Set};
 
 const STEPS: usize = 8;
 const EVERY: Duration = Duration::from_millis(2);
@@ -39,7 +39,8 @@ pub(crate) fn measure() -> Vec<Row> {
         .enable_all()
         .build()
         .expect("threads can be started");
-    let options = HostOptions { slots: SLOTS, ..HostOptions::default() };
+    let options =
+        HostOptions { slots: SLOTS, describe_timeout: DurationMs(200), ..HostOptions::default() };
     let bench = runtime.block_on(async {
         let host = PluginHost::new(options).expect("the plugin host starts");
         let component = wfhost_testkit::guest::content("bench-steps");
@@ -49,9 +50,26 @@ pub(crate) fn measure() -> Vec<Row> {
         Bench { host, steps, runtime: Handle::current() }
     });
     let wanted = std::env::var("WFHOST_BENCH_GUEST").unwrap_or_default();
-    let guests = guests::all();
-    let chosen = guests.iter().filter(|guest| guest.name.contains(&wanted));
+    let folder = granted().expect("a folder can be made");
+    let guests = guests::all(&folder.path().join("in"));
+    let chosen = guests.iter().filter(|guest| guest.what.contains(&wanted));
     chosen.map(|guest| bench.row(guest)).collect()
+}
+
+/// A folder with `in`, which is granted, and a secret beside it.
+fn granted() -> std::io::Result<tempfile::TempDir> {
+    std::fs::create_dir_all(machine::host_folder())?;
+    let root = tempfile::tempdir_in(machine::host_folder().canonicalize()?)?;
+    let path = |below: &str| root.path().join(below);
+    std::fs::create_dir_all(path("in/d"))?;
+    std::fs::create_dir(path("in/folder"))?;
+    std::fs::write(path("in/file"), "\"content\"")?;
+    std::fs::write(path("in/d/secret"), "harmless")?;
+    std::fs::write(path("secret"), "\"secret\"")?;
+    std::os::unix::fs::symlink("../secret", path("in/link"))?;
+    let (fifo, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR);
+    rustix::fs::mknodat(rustix::fs::CWD, path("in/fifo"), fifo, mode, 0)?;
+    Ok(root)
 }
 
 fn shape(host: &PluginHost) -> Shape {
@@ -96,7 +114,7 @@ impl Bench {
             us(alone),
             us(beside)
         );
-        Row::new(guest.name, figure, "p99 ≤ 2× beside it", times <= 2.0)
+        Row::new(guest.what, figure, "p99 ≤ 2× beside it", times <= 2.0)
     }
 
     /// Hands bursts of short steps over and waits until all have ended; adds their p99.
@@ -141,14 +159,14 @@ enum Way {
 impl<'a> Attack<'a> {
     fn new(bench: &'a Bench, guest: &'a Guest) -> Self {
         let bytes: Arc<[u8]> = (guest.bytes)().into();
-        let way = match guest.what {
-            guests::What::Load => Way::Load(bytes),
-            guests::What::Describe => Way::Describe(bytes),
-            guests::What::Call => {
+        let way = match guest.attack {
+            guests::Attack::Load => Way::Load(bytes),
+            guests::Attack::Describe => Way::Describe(bytes),
+            guests::Attack::Call => {
                 let digest = Digest::of(&bytes);
                 let loaded =
                     bench.runtime.block_on(bench.host.load(bytes, digest, shape(&bench.host)));
-                Way::Call(loaded.unwrap_or_else(|error| panic!("{}: {error}", guest.name)))
+                Way::Call(loaded.unwrap_or_else(|error| panic!("{}: {error}", guest.what)))
             }
         };
         Self { bench, guest, way }
@@ -192,13 +210,13 @@ impl<'a> Attack<'a> {
             Way::Load(bytes) => Way::Load(Arc::clone(bytes)),
             Way::Describe(bytes) => Way::Describe(Arc::clone(bytes)),
         };
-        let set = self.guest.set;
+        let set = Arc::clone(&self.guest.set);
         let way = Arc::new(way);
         move || {
-            let (host, way) = (host.clone(), Arc::clone(&way));
+            let (host, way, set) = (host.clone(), Arc::clone(&way), Arc::clone(&set));
             Box::pin(async move {
                 let began = clock::now();
-                let end = attack(&host, &way, timeout, set).await;
+                let end = attack(&host, &way, timeout, &set).await;
                 let took = began.elapsed();
                 match end {
                     Ok(()) => Contained { end: "ends well".to_owned(), over: took },
@@ -216,7 +234,7 @@ async fn attack(
     host: &PluginHost,
     way: &Way,
     timeout: Duration,
-    set: fn(&mut Invocation),
+    set: &Set,
 ) -> Result<(), (String, bool)> {
     let told = |failure: Failure| {
         let timed_out = failure.kind == FailureKind::Timeout;
