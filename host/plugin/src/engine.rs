@@ -30,8 +30,10 @@ const fn largest(limit: Limit) -> u32 {
 /// giving the pages back as long as a guest touches few of them.
 const MEMORY_KEEP_RESIDENT_BYTES: usize = 128 << 10;
 const TABLE_KEEP_RESIDENT_BYTES: usize = 16 << 10;
-/// Slots whose pages are given back in one go.
-const DECOMMIT_BATCH: usize = 16;
+/// Slots whose pages are given back in one go. Those of guests that touch little are cleared
+/// and never wait for it; more than one of the others, and a bomb's memory stays with this
+/// process until as many have followed it.
+const DECOMMIT_BATCH: usize = 1;
 
 /// Beside the guest's frames on its stack, for host functions.
 const HOST_STACK_BYTES: usize = 1 << 20;

@@ -54,6 +54,12 @@ pub enum Error {
         /// What it exports.
         exports: Vec<String>,
     },
+    /// It exports the step world's interface in another form.
+    #[error(
+        "the component exports wfhost:step/steps@0.1.0, but not as this host knows it: {0}; \
+         build it against this host's `wit` folder"
+    )]
+    WrongSteps(String),
     /// What a component is cannot be read from its bytes.
     #[error("the component cannot be described: {0}")]
     Facts(#[from] crate::facts::Unreadable),

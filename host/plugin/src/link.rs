@@ -2,6 +2,7 @@
 //! those that import what is known but not granted, one of their own.
 
 mod denied;
+mod steps;
 mod unoffered;
 
 use std::sync::Arc;
@@ -66,9 +67,11 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<AttemptState>> 
 /// Finds every import of a compiled component, and looks its functions up.
 ///
 /// # Errors
-/// [`Error::Import`] with every import that nobody offers, or [`Error::NoFunctions`].
+/// [`Error::Import`] with every import that nobody offers, [`Error::WrongSteps`] or
+/// [`Error::NoFunctions`].
 pub(crate) fn link(linker: &Linker<AttemptState>, component: &Component) -> Result<Linked, Error> {
     let engine = linker.engine();
+    steps::check(engine, component)?;
     let failed = |error: wasmtime::Error| Error::Compile(format!("{error:#}"));
     let instance = if denied::imports(component).next().is_some() {
         let mut linker = linker.clone();

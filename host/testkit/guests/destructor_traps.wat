@@ -3,7 +3,7 @@
 (component
   (core module $destructor (func $last-words (export "destructor") (param i32) unreachable))
   (core instance $destructor (instantiate $destructor))
-  (type $thing (resource (rep i32) (dtor (func $destructor "destructor"))))
+  (type $thing (resource (rep i32) (dtor (core func $destructor "destructor"))))
   (core func $new (canon resource.new $thing))
   (core func $drop (canon resource.drop $thing))
   (core module $main

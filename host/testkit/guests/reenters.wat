@@ -12,7 +12,7 @@
     (func (export "take") (param "thing" (own $thing)) (canon lift (core func $i "take"))))
   (core module $destructor (func (export "destructor") (param i32)))
   (core instance $destructor (instantiate $destructor))
-  (type $thing (resource (rep i32) (dtor (func $destructor "destructor"))))
+  (type $thing (resource (rep i32) (dtor (core func $destructor "destructor"))))
   (instance $dropper (instantiate $dropper (with "thing" (type $thing))))
   (core func $new (canon resource.new $thing))
   (core func $take (canon lower (func $dropper "take")))

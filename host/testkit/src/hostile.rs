@@ -14,7 +14,13 @@ pub use made::{beside, functions, nested, slow_to_compile};
 
 /// What the guests import beside the step world, as far as they use it.
 const FOREIGN: [(&str, &str); 4] = [
-    ("io.wit", "package wasi:io@0.2.0; interface poll { resource pollable; }"),
+    (
+        "io.wit",
+        "package wasi:io@0.2.0; interface poll {
+            resource pollable;
+            poll: func(in: list<borrow<pollable>>) -> list<u32>;
+        }",
+    ),
     (
         "clocks.wit",
         "package wasi:clocks@0.2.0; interface monotonic-clock {
@@ -70,6 +76,7 @@ const FOREIGN: [(&str, &str); 4] = [
 const WORLD: &str = "package hostile:guests;
 world guest {
     include wfhost:step/step@0.1.0;
+    import wasi:io/poll@0.2.0;
     import wasi:clocks/monotonic-clock@0.2.0;
     import wasi:sockets/tcp-create-socket@0.2.0;
     import wasi:sockets/instance-network@0.2.0;

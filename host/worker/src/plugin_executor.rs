@@ -113,6 +113,7 @@ fn failure(error: &Error) -> Failure {
         Error::CompileTime { .. } | Error::CompileMemory { .. } => FailureKind::Limit,
         Error::TooLarge { .. }
         | Error::Structure(_)
+        | Error::WrongSteps(_)
         | Error::NotWasm
         | Error::Componentise(_)
         | Error::Facts(_)

@@ -95,7 +95,7 @@ enum Named {
 /// Why a name is no function.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unknown {
-    #[error("the component has no function `{name}`{}{}", did_you_mean(name, known), it_has(known))]
+    #[error("the component has no function `{name}`{}{}", it_has(known), did_you_mean(name, known))]
     None { name: String, known: Vec<String> },
     #[error("`{name}` is {}: write the version", known.join(" or "))]
     Several { name: String, known: Vec<String> },

@@ -109,7 +109,8 @@ async fn one_component_is_compiled_once_for_all_who_ask() {
 #[tokio::test]
 async fn a_step_world_of_other_types_is_refused() {
     let error = refused(&hostile("wrong_types")).await;
-    assert!(error.to_string().contains("describe"), "{error}");
+    assert!(matches!(error, Error::WrongSteps(_)), "{error}");
+    assert!(error.to_string().contains("`describe` is not `func() -> list"), "{error}");
 }
 
 /// Counted before anything else looks at it.
