@@ -152,18 +152,19 @@ struct Attack<'a> {
 
 enum Way {
     Call(Arc<Plugin>),
-    Load(Arc<[u8]>),
-    Describe(Arc<[u8]>),
+    /// Its digest is known, as a worker's is: it comes with the step.
+    Load(Arc<[u8]>, Digest),
+    Describe(Arc<[u8]>, Digest),
 }
 
 impl<'a> Attack<'a> {
     fn new(bench: &'a Bench, guest: &'a Guest) -> Self {
         let bytes: Arc<[u8]> = (guest.bytes)().into();
+        let digest = Digest::of(&bytes);
         let way = match guest.attack {
-            guests::Attack::Load => Way::Load(bytes),
-            guests::Attack::Describe => Way::Describe(bytes),
+            guests::Attack::Load => Way::Load(bytes, digest),
+            guests::Attack::Describe => Way::Describe(bytes, digest),
             guests::Attack::Call => {
-                let digest = Digest::of(&bytes);
                 let loaded =
                     bench.runtime.block_on(bench.host.load(bytes, digest, shape(&bench.host)));
                 Way::Call(loaded.unwrap_or_else(|error| panic!("{}: {error}", guest.what)))
@@ -207,8 +208,8 @@ impl<'a> Attack<'a> {
         let timeout = self.guest.timeout;
         let way = match &self.way {
             Way::Call(plugin) => Way::Call(Arc::clone(plugin)),
-            Way::Load(bytes) => Way::Load(Arc::clone(bytes)),
-            Way::Describe(bytes) => Way::Describe(Arc::clone(bytes)),
+            Way::Load(bytes, digest) => Way::Load(Arc::clone(bytes), *digest),
+            Way::Describe(bytes, digest) => Way::Describe(Arc::clone(bytes), *digest),
         };
         let set = Arc::clone(&self.guest.set);
         let way = Arc::new(way);
@@ -247,13 +248,12 @@ async fn attack(
             set(&mut invocation);
             host.run(plugin, invocation).await.map(drop).map_err(told)
         }
-        Way::Load(bytes) => {
-            let loaded = host.load(Arc::clone(bytes), Digest::of(bytes), shape(host)).await;
+        Way::Load(bytes, digest) => {
+            let loaded = host.load(Arc::clone(bytes), *digest, shape(host)).await;
             loaded.map(drop).map_err(|_refused| ("refused at load".to_owned(), false))
         }
-        Way::Describe(bytes) => {
-            let digest = Digest::of(bytes);
-            let plugin = host.load(Arc::clone(bytes), digest, shape(host)).await;
+        Way::Describe(bytes, digest) => {
+            let plugin = host.load(Arc::clone(bytes), *digest, shape(host)).await;
             let plugin = plugin.map_err(|error| (error.to_string(), false))?;
             host.contracts(&plugin).await.map(drop).map_err(told)
         }
