@@ -151,6 +151,29 @@ fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// An engine that is made when a plugin is there: a file without any is checked without it.
+pub(crate) struct LazyEngine<'m> {
+    make: &'m dyn Fn() -> Result<Engine>,
+    engine: Option<Engine>,
+}
+
+impl<'m> LazyEngine<'m> {
+    pub(crate) const fn new(make: &'m dyn Fn() -> Result<Engine>) -> Self {
+        Self { make, engine: None }
+    }
+
+    pub(crate) fn get(&mut self) -> Result<Engine> {
+        match &self.engine {
+            Some(engine) => Ok(engine.clone()),
+            None => {
+                let engine = (self.make)()?;
+                self.engine = Some(engine.clone());
+                Ok(engine)
+            }
+        }
+    }
+}
+
 /// As many steps at once as there are processors.
 pub(crate) fn default_slots() -> u32 {
     HostOptions::default().slots

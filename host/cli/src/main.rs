@@ -19,6 +19,7 @@ mod log_line;
 mod logging;
 mod outcome;
 mod output;
+mod problems;
 mod process;
 mod progress;
 mod run_id;

@@ -224,6 +224,28 @@ impl Output {
         self.message("error", &plain, &shown, &error.hints);
     }
 
+    /// Several lines that are harmless and coloured already, or the same as objects.
+    pub(crate) fn report(&self, text: &str, objects: &[serde_json::Value]) {
+        if !self.inner.options.json_messages {
+            return self.raw_message(text.trim_end());
+        }
+        for object in objects {
+            let word = |key: &str| object[key].as_str().unwrap_or_default();
+            let level = match word("severity") {
+                "error" => "error",
+                "warning" => "warn",
+                _ => "info",
+            };
+            let mut message = serde_json::json!({
+                "timestamp": crate::clock::rfc3339(crate::clock::now()),
+                "level": level,
+                "message": word("message"),
+            });
+            message["problem"] = object.clone();
+            self.json_message(&message.to_string());
+        }
+    }
+
     /// A line for standard error as it is, such as one of the log; shown with `-q` too.
     pub(crate) fn raw_message(&self, line: &str) {
         self.write_message(&sanitise::terminal(line, self.colours_stderr()));

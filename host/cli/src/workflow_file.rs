@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wfhost_plugin::Manifest;
-use wfhost_workflow::definition::{Location, PluginUse, Problem, render};
+use wfhost_workflow::definition::{
+    Checked, Code, Draft, Location, Offer, PluginUse, Problem, Severity, render,
+};
 use wfhost_workflow::{Contract, Definition, Digest, Name};
 
-use crate::engine::Engine;
+use crate::engine::LazyEngine;
 use crate::error::{CommandError, Result};
+use crate::output::Output;
 use crate::sanitise;
 
 /// A longer workflow is refused before it is looked at.
@@ -45,116 +48,166 @@ pub(crate) struct LoadedPlugin {
 /// What the plugins offer, by their names in the workflow.
 pub(crate) type Contracts = BTreeMap<Name, Arc<Vec<Contract>>>;
 
-/// Why a file cannot be used.
+/// A workflow file with all that was found wrong with it and its plugins.
 #[derive(Debug)]
-pub(crate) enum Refused {
-    /// It cannot be read.
-    Unreadable(CommandError),
-    /// It can, and this is wrong with it.
-    Invalid(ProblemList),
-}
-
-/// What is wrong with a file.
-#[derive(Debug)]
-pub(crate) struct ProblemList {
+pub(crate) struct Examined {
     path: PathBuf,
-    text: String,
-    pub(crate) problems: Vec<Problem>,
-    left_out: usize,
+    draft: Draft,
+    /// In the order of the definition; `None` for one that cannot be used.
+    pub(crate) plugins: Vec<Option<LoadedPlugin>>,
+    pub(crate) contracts: Contracts,
+    pub(crate) checked: Checked,
 }
 
-impl From<Refused> for CommandError {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::Unreadable(error) => error,
-            Refused::Invalid(list) => list.into_error(),
+impl Examined {
+    /// Reads a workflow and its plugins, and checks everything that can be.
+    pub(crate) fn read(path: &Path, engine: &mut LazyEngine<'_>) -> Result<Self> {
+        let text = read_text(path)?;
+        let draft = Draft::read(&text);
+        let mut examined = Self {
+            path: path.to_path_buf(),
+            draft,
+            plugins: Vec::new(),
+            contracts: Contracts::new(),
+            checked: Checked::default(),
+        };
+        let (mut offers, mut problems) = (BTreeMap::new(), Vec::new());
+        let mut seen = BTreeMap::new();
+        let mut plugins = Vec::new();
+        for used in examined.definition().map_or(&[][..], |definition| &definition.plugins) {
+            // What is wrong with the path has been said.
+            if used.path.is_empty() {
+                plugins.push(None);
+                continue;
+            }
+            let mut offer = Offer::default();
+            plugins.push(examined.plugin(used, &mut seen, &mut offer, &mut problems));
+            offers.insert(Arc::clone(&used.alias), offer);
+            problems.extend(examined.missing_dirs(used));
         }
+        let all = examined.definition().map_or(&[][..], |definition| &definition.plugins);
+        let usable: Vec<_> = all
+            .iter()
+            .zip(&plugins)
+            .filter_map(|(used, plugin)| Some((used, &plugin.as_ref()?.component)))
+            .collect();
+        let components: Vec<&Component> = usable.iter().map(|(_, component)| *component).collect();
+        let told = if usable.is_empty() { Vec::new() } else { engine.get()?.offers(&components) };
+        let mut contracts = Contracts::new();
+        for ((used, component), told) in usable.into_iter().zip(told) {
+            match told {
+                Ok(offered) => {
+                    if let Some(offer) = offers.get_mut(&used.alias) {
+                        offer.contracts = Some(Arc::clone(&offered));
+                    }
+                    contracts.insert(Arc::clone(&used.alias), offered);
+                }
+                Err(message) => {
+                    let path = component.path.display();
+                    let message = format!("plugin `{}` ({path}): {message}", used.alias);
+                    problems.push(unusable(used, message));
+                }
+            }
+        }
+        examined.contracts = contracts;
+        examined.checked = examined.draft.check(&offers, problems);
+        examined.plugins = plugins;
+        Ok(examined)
     }
-}
 
-impl ProblemList {
-    fn into_error(self) -> CommandError {
-        let path = self.path.display().to_string();
-        let path = sanitise::line(&path);
-        let mut report = render(&self.problems, &path, &self.text);
-        let count = self.problems.len() + self.left_out;
-        if self.left_out > 0 {
-            report.push_str(&format!("and {} more\n", self.left_out));
+    pub(crate) const fn definition(&self) -> Option<&Definition> {
+        self.draft.definition()
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        self.draft.source()
+    }
+
+    /// What paths in the file are relative to.
+    fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// The plugin's files; what its manifest asks for goes to `offer`.
+    fn plugin(
+        &self,
+        used: &PluginUse,
+        seen: &mut BTreeMap<PathBuf, Component>,
+        offer: &mut Offer,
+        problems: &mut Vec<Problem>,
+    ) -> Option<LoadedPlugin> {
+        let path = self.folder().join(&used.path);
+        let manifest = match Manifest::beside(&path) {
+            Ok(manifest) => {
+                offer.asks =
+                    Some(manifest.as_ref().map_or_else(Vec::new, |manifest| manifest.dirs.clone()));
+                Some(manifest)
+            }
+            Err(error) => {
+                problems.push(unusable(used, with_sources(&error)));
+                None
+            }
+        };
+        let component = match seen.get(&path) {
+            Some(component) => component.clone(),
+            None => match Component::read(&path) {
+                Ok(component) => component,
+                Err(message) => {
+                    let hint = "the path is relative to the workflow file; is the plugin built?";
+                    problems.push(unusable(used, message).hinted(Some(hint.to_owned())));
+                    // A manifest that lies beside nothing says nothing.
+                    offer.asks = None;
+                    return None;
+                }
+            },
+        };
+        seen.insert(path, component.clone());
+        Some(LoadedPlugin { component, manifest: manifest? })
+    }
+
+    /// Directories that the file names and that are none.
+    fn missing_dirs<'e>(&'e self, used: &'e PluginUse) -> impl Iterator<Item = Problem> + 'e {
+        used.dirs.iter().filter_map(|dir| {
+            let path: String = serde_json::from_str(dir.path.constant_text()?).ok()?;
+            let path = self.folder().join(path);
+            let why = match std::fs::metadata(&path) {
+                Ok(metadata) if metadata.is_dir() => return None,
+                Ok(_) => "it is not a directory".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            let message = format!("{} cannot be given: {why}", path.display());
+            let hint = "the path is relative to the workflow file";
+            Some(
+                Problem::new(dir.at, message)
+                    .rated(Severity::Error, Code::GrantUnusable)
+                    .hinted(Some(hint.to_owned())),
+            )
+        })
+    }
+
+    /// The file and its plugins, unless something is wrong with them: that is written.
+    pub(crate) fn into_valid(self, output: &Output) -> Result<(WorkflowFile, Vec<LoadedPlugin>)> {
+        if self.checked.is_refused() {
+            crate::problems::write(output, &self, Severity::Warning);
+            return Err(crate::problems::refusal(&self));
         }
-        let noun = if count == 1 { "problem" } else { "problems" };
-        CommandError::invalid(format!("{path} has {count} {noun}")).report(report.trim_end())
+        let Self { path, draft, plugins, .. } = self;
+        let text = draft.source().to_owned();
+        let plugins: Option<Vec<LoadedPlugin>> = plugins.into_iter().collect();
+        match (draft.into_definition(), plugins) {
+            (Some(definition), Some(plugins)) => {
+                Ok((WorkflowFile { path, text, definition }, plugins))
+            }
+            _ => Err(CommandError::invalid(format!("{} cannot be read", path.display()))),
+        }
     }
 }
 
 impl WorkflowFile {
-    /// Reads and parses a file.
-    pub(crate) fn read(path: &Path) -> Result<Self, Refused> {
-        let text = read_text(path).map_err(Refused::Unreadable)?;
-        match Definition::parse(&text) {
-            Ok(definition) => Ok(Self { path: path.to_path_buf(), text, definition }),
-            Err(problems) => Err(Refused::Invalid(ProblemList {
-                path: path.to_path_buf(),
-                text,
-                problems: problems.found().to_vec(),
-                left_out: problems.left_out(),
-            })),
-        }
-    }
-
-    /// Reads the files of all plugins.
-    pub(crate) fn plugins(&self) -> Result<Vec<LoadedPlugin>, Refused> {
-        let (mut plugins, mut problems) = (Vec::new(), Vec::new());
-        let mut seen: BTreeMap<PathBuf, Component> = BTreeMap::new();
-        for plugin in &self.definition.plugins {
-            let path = self.folder().join(&plugin.path);
-            let component = match seen.get(&path) {
-                Some(component) => Ok(component.clone()),
-                None => Component::read(&path),
-            };
-            let manifest = Manifest::beside(&path).map_err(|error| with_sources(&error));
-            match (component, manifest) {
-                (Ok(component), Ok(manifest)) => {
-                    seen.insert(path, component.clone());
-                    plugins.push(LoadedPlugin { component, manifest });
-                }
-                (Err(message), _) => {
-                    let hint = "the path is relative to the workflow file; is the plugin built?";
-                    problems.push(problem(plugin, message, Some(hint.to_owned())));
-                }
-                (_, Err(message)) => problems.push(problem(plugin, message, None)),
-            }
-        }
-        if problems.is_empty() { Ok(plugins) } else { Err(self.refused(problems)) }
-    }
-
-    /// Asks the plugins what they offer and compares it with how they are called.
-    pub(crate) fn check(
-        &self,
-        plugins: &[LoadedPlugin],
-        engine: &Engine,
-    ) -> Result<Contracts, Refused> {
-        let (mut contracts, mut problems) = (Contracts::new(), Vec::new());
-        let components: Vec<_> = plugins.iter().map(|plugin| &plugin.component).collect();
-        let offers = engine.offers(&components);
-        for ((used, plugin), offered) in self.definition.plugins.iter().zip(plugins).zip(offers) {
-            match offered {
-                Ok(offered) => {
-                    contracts.insert(Arc::clone(&used.alias), offered);
-                }
-                Err(message) => {
-                    let message = format!(
-                        "plugin `{}` ({}): {message}",
-                        used.alias,
-                        plugin.component.path.display()
-                    );
-                    problems.push(problem(used, message, None));
-                }
-            }
-        }
-        problems.extend(self.definition.check_contracts(&contracts));
-        if problems.is_empty() { Ok(contracts) } else { Err(self.refused(problems)) }
-    }
-
     /// What paths in the file are relative to.
     pub(crate) fn folder(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new(""))
@@ -162,16 +215,11 @@ impl WorkflowFile {
 
     /// Refuses the file for something that was found at one of its places.
     pub(crate) fn refused_at(&self, at: Location, message: String) -> CommandError {
-        self.refused(vec![Problem { at, length: 1, message, hint: None }]).into()
-    }
-
-    fn refused(&self, problems: Vec<Problem>) -> Refused {
-        Refused::Invalid(ProblemList {
-            path: self.path.clone(),
-            text: self.text.clone(),
-            problems,
-            left_out: 0,
-        })
+        let problem = Problem::new(at, message);
+        let name = self.path.display().to_string();
+        let name = sanitise::line(&name);
+        let report = render(&[problem], &name, &self.text, &|_, text| text.to_owned());
+        CommandError::invalid(format!("{name} has 1 error")).report(report.trim_end())
     }
 }
 
@@ -186,8 +234,8 @@ impl Component {
     }
 }
 
-fn problem(plugin: &PluginUse, message: String, hint: Option<String>) -> Problem {
-    Problem { at: plugin.at, length: 1, message, hint }
+fn unusable(plugin: &PluginUse, message: String) -> Problem {
+    Problem::new(plugin.at, message).rated(Severity::Error, Code::PluginUnusable)
 }
 
 fn read_text(path: &Path) -> Result<String> {
@@ -238,27 +286,37 @@ pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
 mod tests {
     use super::*;
     use crate::exit_code::ExitCode;
+    use crate::output::Format;
 
-    fn read(text: &str) -> Result<WorkflowFile, CommandError> {
+    /// No plugin is loaded here.
+    fn no_engine() -> Result<crate::engine::Engine> {
+        Err(CommandError::invalid("no engine is needed"))
+    }
+
+    /// What is read, and what is written about it.
+    fn read(text: &str) -> (Result<WorkflowFile>, String) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("w.yaml");
         std::fs::write(&path, text).unwrap();
-        WorkflowFile::read(&path).map_err(CommandError::from)
+        let output = Output::captured(Format::Text);
+        let read = Examined::read(&path, &mut LazyEngine::new(&no_engine))
+            .and_then(|examined| examined.into_valid(&output))
+            .map(|(file, _)| file);
+        (read, output.written().stderr)
     }
 
     #[test]
     fn a_file_is_read_or_its_problems_are_shown() {
-        assert!(read("workflow: w\nsteps:\n  - id: a\n    set: 1\noutput: ${steps.a}\n").is_ok());
-        let error = read("workflow: w\nstpes: []\n").unwrap_err();
-        assert_eq!(error.code, ExitCode::Invalid);
-        let report = error.report.unwrap_or_default();
+        assert!(read("workflow: w\nsteps:\n  - id: a\n    set: 1\noutput: ${steps.a}\n").0.is_ok());
+        let (refused, report) = read("workflow: w\nstpes: []\n");
+        assert_eq!(refused.unwrap_err().code, ExitCode::Invalid);
         assert!(report.contains("w.yaml:2:1") && report.contains("steps"), "{report}");
     }
 
     #[test]
     fn what_is_no_text_file_is_said() {
         let check = |path: &Path, code, text: &str| {
-            let error = CommandError::from(WorkflowFile::read(path).unwrap_err());
+            let error = Examined::read(path, &mut LazyEngine::new(&no_engine)).unwrap_err();
             assert_eq!(error.code, code);
             assert!(error.message().contains(text), "{}", error.message());
         };
@@ -275,12 +333,9 @@ mod tests {
 
     #[test]
     fn plugins_that_are_missing_are_problems_of_the_file() {
-        let file =
-            read("workflow: w\nplugins:\n  t: ./none.wasm\nsteps:\n  - id: a\n    call: t/f\n")
-                .unwrap();
-        let error = CommandError::from(file.plugins().unwrap_err());
-        assert_eq!(error.code, ExitCode::Invalid);
-        let report = error.report.unwrap_or_default();
+        let (refused, report) =
+            read("workflow: w\nplugins:\n  t: ./none.wasm\nsteps:\n  - id: a\n    call: t/f\n");
+        assert_eq!(refused.unwrap_err().code, ExitCode::Invalid);
         assert!(report.contains("none.wasm") && report.contains("w.yaml:3:"), "{report}");
     }
 }

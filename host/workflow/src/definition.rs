@@ -4,7 +4,9 @@
 //! for is a list of positions. Made only by [`Definition::parse`], so it is always valid:
 //! needs name earlier positions, expressions name ancestors only.
 
-mod contracts;
+mod check;
+mod code;
+mod draft;
 mod file;
 mod order;
 mod problem;
@@ -14,9 +16,12 @@ mod yaml;
 
 use std::collections::BTreeSet;
 
-pub use problem::{Problem, Problems, did_you_mean, render};
+pub use check::{Checked, FanOut, Offer, Unbounded};
+pub use code::{Code, Severity};
+pub use draft::Draft;
+pub use problem::{Part, Problem, Problems, did_you_mean, render};
 pub use read::parse_bytes;
-pub(crate) use read::{Reader, parse_duration};
+pub(crate) use read::{Reader, inside, parse_duration};
 pub(crate) use yaml::{Node, NodeValue, Span};
 
 use crate::expression::Template;

@@ -10,17 +10,23 @@ mod cost;
 mod evaluate;
 mod evaluation;
 mod functions;
+mod infer;
 mod lookup;
 mod lower;
 mod names;
 mod node;
 mod operators;
+mod place;
 mod template;
 mod token;
 mod value;
 
 pub(crate) use compile::{Compiler, Reference};
+pub(crate) use infer::{Inference, Known, Shape, Typed, fixed};
+pub(crate) use lookup::Segment;
 pub(crate) use names::{Names, ROOTS, is_reserved};
+pub(crate) use place::{Parts, Place};
+pub(crate) use template::Root;
 pub use template::Template;
 
 use crate::{Json, Name, RunId, StepId};

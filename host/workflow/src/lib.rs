@@ -17,6 +17,7 @@ pub mod run;
 mod sabotage;
 pub mod schema;
 mod time;
+mod typing;
 
 pub use contract::Contract;
 pub use definition::Definition;

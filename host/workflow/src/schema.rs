@@ -17,6 +17,9 @@ pub const SCHEMA_BYTES_MAX: usize = 256 << 10;
 /// Messages of one check: more do not help.
 const MESSAGES_MAX: usize = 20;
 
+/// Refusals of one value that are looked at: most may belong to parts that are not known yet.
+const REFUSALS_MAX: usize = 200;
+
 /// Characters of one message: it may quote the value.
 const MESSAGE_CHARS_MAX: usize = 300;
 
@@ -29,6 +32,12 @@ pub struct Schema {
     text: Json,
     value: Arc<Value>,
     validator: Arc<Validator>,
+}
+
+/// Why a schema refuses a part of a value.
+pub(crate) struct Refusal {
+    pub(crate) path: Vec<String>,
+    pub(crate) message: String,
 }
 
 /// Why a schema cannot be used.
@@ -117,6 +126,24 @@ impl Schema {
             })
             .collect();
         Err(messages)
+    }
+
+    /// What is wrong with a value, each with the path of the part that is refused; at most as
+    /// many as [`Self::check`] says.
+    pub(crate) fn refusals(&self, value: &Value) -> Vec<Refusal> {
+        self.validator
+            .iter_errors(value)
+            .take(REFUSALS_MAX)
+            .map(|error| {
+                let pointer = error.instance_path().to_string();
+                let path = pointer
+                    .split('/')
+                    .skip(1)
+                    .map(|part| part.replace("~1", "/").replace("~0", "~"))
+                    .collect();
+                Refusal { path, message: cut(&error.masked_with("it").to_string()) }
+            })
+            .collect()
     }
 
     /// The schema as it was given.

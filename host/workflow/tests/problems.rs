@@ -421,12 +421,12 @@ fn plugins_must_make_sense() {
 fn a_report_shows_each_place() {
     check_report(
         "workflow: w\nsteps:\n\t- x",
-        "w.yaml:3:2: not YAML: tabs disallowed within this context (block indentation)\n3 |  - x\n  |  ^\n",
+        "w.yaml:3:2: error: not YAML: tabs disallowed within this context (block indentation) [yaml]\n3 |  - x\n  |  ^\n",
     );
     check_report(
         "workflow: w\nstps: []\nsteps:\n  - id: a\n    set: ${inptu.x}\n",
-        "w.yaml:2:1: unknown key `stps`\n2 | stps: []\n  | ^^^^\n  hint: did you mean `steps`?\n\
-         w.yaml:5:12: unknown name `inptu`\n5 |     set: ${inptu.x}\n  |            ^^^^^^^\n\
+        "w.yaml:2:1: error: unknown key `stps` [unknown-key]\n2 | stps: []\n  | ^^^^\n  hint: did you mean `steps`?\n\
+         w.yaml:5:12: error: unknown name `inptu` [unknown-name]\n5 |     set: ${inptu.x}\n  |            ^^^^^^^\n\
          \x20 hint: did you mean `input`?\n",
     );
 }

@@ -1,13 +1,12 @@
 //! Schemas of inputs, parameters of the command line, and contracts of plugins.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use wfhost_workflow::definition::{Definition, render};
+use wfhost_workflow::definition::{Draft, Offer, Problem, Severity, render};
 use wfhost_workflow::parameters::{merge, typed_parameter};
-use wfhost_workflow::{Contract, Json, Name, Schema};
+use wfhost_workflow::{Contract, Json, Schema};
 
 fn compile(schema: &Value) -> Result<Schema, String> {
     Schema::compile(&Json::from_value(schema)).map_err(|error| error.to_string())
@@ -194,22 +193,26 @@ fn calls_are_checked_against_contracts() {
         input_schema: Json::from_value(&input),
         output_schema: Json::from_value(&json!({})),
     };
-    let contracts: BTreeMap<Name, Arc<Vec<Contract>>> =
-        [("text".into(), Arc::new(vec![contract("extract"), contract("report")]))].into();
-    let definition = Definition::parse(CALLS).expect("it is valid by itself");
-    let problems = definition.check_contracts(&contracts);
+    let contracts = Arc::new(vec![contract("extract"), contract("report")]);
+    let offer = Offer { contracts: Some(contracts), ..Offer::default() };
+    let checked = Draft::read(CALLS).check(&[("text".into(), offer)].into(), Vec::new());
+    let problems: Vec<Problem> =
+        checked.problems.into_iter().filter(|p| p.severity == Severity::Error).collect();
     let found: Vec<String> = problems.iter().map(ToString::to_string).collect();
     assert_eq!(
         found,
         [
             "5:11 plugin `text` has no function `extrct`: did you mean `extract`?",
-            "8:11 `extract` refuses `with`: folder: it is not of type \"string\"",
+            "8:21 `folder` must be text, not a number",
             "16:11 plugin `text` has no function `completely_different`: it has extract, report",
         ]
     );
-    let report = render(&problems, "w.yaml", CALLS);
-    assert!(report.starts_with(
-        "w.yaml:5:11: plugin `text` has no function `extrct`\n\
-         5 |     call: text/extrct\n  |           ^^^^^^^^^^^\n  hint: did you mean `extract`?\n"
-    ));
+    let report = render(&problems, "w.yaml", CALLS, &|_, text| text.to_owned());
+    assert!(
+        report.starts_with(
+            "w.yaml:5:11: error: plugin `text` has no function `extrct` [unknown-function]\n\
+             5 |     call: text/extrct\n  |           ^^^^^^^^^^^\n  hint: did you mean `extract`?\n"
+        ),
+        "{report}"
+    );
 }

@@ -15,11 +15,11 @@ use wfhost_workflow::{AllowedDir, Digest, RunId};
 
 use super::Context;
 use super::serving::{End, ServeArgs, Serving};
-use crate::engine::Engine;
+use crate::engine::{Engine, LazyEngine};
 use crate::error::{CommandError, Result};
 use crate::exit_code::ExitCode;
 use crate::session::Requests as _;
-use crate::workflow_file::{LoadedPlugin, WorkflowFile};
+use crate::workflow_file::{Examined, LoadedPlugin, WorkflowFile};
 use crate::{allowed_dir, outcome, run_id};
 use input::Parameter;
 use permissions::Operator;
@@ -76,12 +76,13 @@ impl RunArgs {
     }
 
     fn prepare(&self, context: &Context) -> Result<Prepared> {
-        let file = WorkflowFile::read(&self.file)?;
+        let make = || self.serve.engine(context);
+        let mut engine = LazyEngine::new(&make);
+        let examined = Examined::read(&self.file, &mut engine)?;
+        let (file, plugins) = examined.into_valid(&context.output)?;
         let input = self.input.as_deref().map(input::read_json).transpose()?;
         let input = input::merged(file.definition.input.as_ref(), input, &self.parameter)?;
-        let plugins = file.plugins()?;
-        let engine = self.serve.engine(context)?;
-        file.check(&plugins, &engine)?;
+        let engine = engine.get()?;
         let run = run_id::new()?;
         let facts = RunFacts { id: run, workflow: file.definition.name.clone() };
         let mut allowed = self.allow_dir.clone();

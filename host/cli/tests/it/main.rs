@@ -8,6 +8,7 @@
 
 mod cache;
 mod checking;
+mod checking_types;
 mod compiling;
 mod crash;
 mod graffiti;

@@ -5,6 +5,7 @@
 //! process, interleaved. Nothing here asserts: a figure is read, not tested.
 
 mod call;
+mod check;
 mod clock;
 mod compile;
 mod host;
@@ -21,7 +22,7 @@ use std::process::{Command, ExitCode};
 use report::Row;
 
 /// The scenarios, by name.
-const SCENARIOS: [(&str, fn() -> Vec<Row>); 8] = [
+const SCENARIOS: [(&str, fn() -> Vec<Row>); 9] = [
     ("call", call::measure),
     ("single", runs::measure_single),
     ("throughput", runs::measure_throughput),
@@ -30,6 +31,7 @@ const SCENARIOS: [(&str, fn() -> Vec<Row>); 8] = [
     ("backoff", memory::measure),
     ("hostile", hostile::measure),
     ("compile", compile::measure),
+    ("check", check::measure),
 ];
 
 const HELP: &str = "\
@@ -37,7 +39,7 @@ Measures wfhost on this machine.
 
 Usage: cargo xtask bench [SCENARIO ...]
 
-Scenarios: call, single, throughput, durability, map, backoff, hostile, compile; all of them by default.
+Scenarios: call, single, throughput, durability, map, backoff, hostile, compile, check; all of them by default.
 
 Examples:
   cargo xtask bench

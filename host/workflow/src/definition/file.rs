@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
+use super::code::Code;
 use super::problem::{Problems, Sink, did_you_mean};
 use super::read::Reader;
 use super::steps::{self, Context};
 use super::yaml::{self, Node, NodeValue, Span, shortened};
 use super::{Definition, DirGiven, PluginUse};
-use crate::expression::{Compiler, Names, Template};
+use crate::expression::{Compiler, Names, Place, Template};
 use crate::{Determinism, DirMode, Json, Limit, LimitError, Limits, Name, Schema, StepId};
 
 /// Plugins of one workflow: each is loaded for a run.
@@ -22,16 +23,37 @@ const PATH_BYTES_MAX: usize = 4096;
 const TOP: &[&str] = &["workflow", "version", "input", "plugins", "steps", "output"];
 
 pub(super) fn parse(source: &str) -> Result<Definition, Problems> {
-    let mut sink = Sink::default();
-    let node = yaml::read(source, &mut sink);
-    let reader = Reader::new(source, sink);
-    let definition = node.and_then(|node| read(&reader, &node));
-    let clean = reader.is_clean();
-    match (reader.into_sink().into_problems(), definition) {
+    let Read { definition, sink, .. } = read_source(source, false);
+    let clean = sink.is_empty();
+    match (sink.into_problems(), definition) {
         (None, Some(definition)) if clean => Ok(definition),
         (Some(problems), _) => Err(problems),
         (None, _) => Err(Problems::unknown()),
     }
+}
+
+/// What a file gave.
+pub(super) struct Read {
+    /// With gaps where something is wrong.
+    pub(super) definition: Option<Definition>,
+    pub(super) sink: Sink,
+    /// Where the input's schema is, in a draft.
+    pub(super) input: Option<Place>,
+}
+
+/// `draft`: keeps places, and reports what is only advice.
+pub(super) fn read_source(source: &str, draft: bool) -> Read {
+    let mut sink = Sink::default();
+    let node = yaml::read(source, &mut sink);
+    let reader = Reader::new(source, sink, draft);
+    let definition = node.as_ref().and_then(|node| read(&reader, node));
+    let input = node.as_ref().filter(|_| draft).and_then(input_place);
+    Read { definition, sink: reader.into_sink(), input }
+}
+
+fn input_place(node: &Node) -> Option<Place> {
+    let NodeValue::Map(entries) = &node.value else { return None };
+    entries.iter().find(|(key, _)| key.text == "input").map(|(_, node)| Place::of(node, &[]))
 }
 
 /// `None` only if a problem was reported.
@@ -51,7 +73,7 @@ fn read(reader: &Reader<'_>, node: &Node) -> Option<Definition> {
     let version =
         fields.get("version").map_or_else(|| Some("1".to_owned()), |node| version(reader, node));
     let input = fields.get("input").and_then(|node| input_schema(reader, node));
-    let compiler = Compiler::new(reader);
+    let compiler = Compiler::new(reader, reader.is_draft());
     let plugins = fields
         .get("plugins")
         .map_or_else(Vec::new, |node| read_plugins(reader, &compiler, input.as_ref(), node));
@@ -67,7 +89,20 @@ fn read(reader: &Reader<'_>, node: &Node) -> Option<Definition> {
         (Some(node), Some(steps)) => compile_output(&compiler, node, &steps.names, input.as_ref()),
         _ => Template::constant("null"),
     };
-    Some(Definition { name: name?, version: version?, input, plugins, steps: steps?.steps, output })
+    if !fields.has("output") {
+        let message = "the workflow has no `output`, so that its runs give null";
+        reader.advise(head(node), Code::NoOutput, message, None);
+    }
+    // The rest of a file without a name or version is checked all the same.
+    let unnamed = reader.is_draft().then(|| "unnamed".into());
+    Some(Definition {
+        name: name.or(unnamed)?,
+        version: version.or_else(|| reader.is_draft().then(|| "1".to_owned()))?,
+        input,
+        plugins,
+        steps: steps?.steps,
+        output,
+    })
 }
 
 /// The first character of a mapping: where something is missing.
@@ -355,7 +390,7 @@ pub(super) fn plugin_named(
             }
         });
         let message = format!("there is no plugin `{}`", shortened(alias));
-        reader.report_hinted(span, message, Some(hint));
+        reader.report_coded(span, Code::UnknownName, message, Some(hint));
     }
     position
 }

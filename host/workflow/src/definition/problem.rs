@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Location;
+use super::code::{Code, Severity};
 
 /// Problems kept of one file: more are counted only, so that a hostile file cannot make a
 /// report of unbounded size.
@@ -25,16 +26,41 @@ pub struct Problem {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// How grave it is.
+    pub severity: Severity,
+    /// What kind of problem it is.
+    pub code: Code,
 }
 
 impl Problem {
-    /// A problem that covers one character and has no hint.
-    pub(crate) fn new(at: Location, message: impl Into<String>) -> Self {
-        Self { at, length: 1, message: cut(message.into()), hint: None }
+    /// An error that covers one character and has no hint.
+    #[must_use]
+    pub fn new(at: Location, message: impl Into<String>) -> Self {
+        Self {
+            at,
+            length: 1,
+            message: cut(message.into()),
+            hint: None,
+            severity: Severity::Error,
+            code: Code::InvalidValue,
+        }
+    }
+
+    /// The same as another kind of problem.
+    #[must_use]
+    pub fn rated(self, severity: Severity, code: Code) -> Self {
+        Self { severity, code, ..self }
+    }
+
+    /// An error of another kind.
+    #[must_use]
+    pub(crate) fn coded(self, code: Code) -> Self {
+        Self { code, ..self }
     }
 
     /// The same with a hint, if there is one.
-    pub(crate) fn hinted(mut self, hint: Option<String>) -> Self {
+    #[must_use]
+    pub fn hinted(mut self, hint: Option<String>) -> Self {
         self.hint = hint.map(cut);
         self
     }
@@ -77,15 +103,10 @@ impl Problems {
         self.left_out
     }
 
-    /// A report in plain text: each problem with its line of `source` and a mark below it.
-    /// Ends with a line break. Control characters of the file are replaced.
+    /// A report in plain text, as [`render`] makes it.
     #[must_use]
     pub fn render(&self, file_name: &str, source: &str) -> String {
-        let lines: Vec<&str> = source.lines().collect();
-        let mut report = String::new();
-        for problem in &self.found {
-            render_one(&mut report, problem, file_name, &lines);
-        }
+        let mut report = render(&self.found, file_name, source, &|_, text| text.to_owned());
         if self.left_out > 0 {
             report.push_str(&format!("and {} more\n", self.left_out));
         }
@@ -93,34 +114,69 @@ impl Problems {
     }
 }
 
-/// Renders problems that were found after reading, such as those of contracts.
+/// A part of a report that may be coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The word that says how grave it is, and the mark below the line.
+    Severity(Severity),
+    /// The number and margin of the line.
+    Margin,
+    /// The word before a hint.
+    Hint,
+}
+
+/// A report: each problem with its line of `source` and a mark below it. Ends with a line
+/// break. Whatever a terminal would act on is replaced, and `paint` may add colours.
 #[must_use]
-pub fn render(problems: &[Problem], file_name: &str, source: &str) -> String {
-    let mut sink = Sink::default();
+pub fn render(
+    problems: &[Problem],
+    file_name: &str,
+    source: &str,
+    paint: &dyn Fn(Part, &str) -> String,
+) -> String {
+    let lines: Vec<&str> = source.lines().collect();
+    let mut report = String::new();
     for problem in problems {
-        sink.add(problem.clone());
+        render_one(&mut report, problem, &printable(file_name), &lines, paint);
     }
-    sink.into_problems().map_or_else(String::new, |problems| problems.render(file_name, source))
+    report
 }
 
 fn count(problems: usize) -> String {
     if problems == 1 { "1 problem".to_owned() } else { format!("{problems} problems") }
 }
 
-fn render_one(report: &mut String, problem: &Problem, file_name: &str, lines: &[&str]) {
+fn render_one(
+    report: &mut String,
+    problem: &Problem,
+    file_name: &str,
+    lines: &[&str],
+    paint: &dyn Fn(Part, &str) -> String,
+) {
     let Location { line, column } = problem.at;
-    report.push_str(&format!("{file_name}:{line}:{column}: {}\n", printable(&problem.message)));
+    let part = Part::Severity(problem.severity);
+    report.push_str(&format!(
+        "{file_name}:{line}:{column}: {} {} [{}]\n",
+        paint(part, &format!("{}:", problem.severity.name())),
+        printable(&problem.message),
+        problem.code.name(),
+    ));
     if let Some(text) = lines.get((line as usize).saturating_sub(1)) {
         let (shown, offset) = cut_around(text, column as usize);
         let length = (problem.length.max(1) as usize)
             .min(shown.chars().count().saturating_sub(offset).max(1));
         let number = line.to_string();
         let margin = " ".repeat(number.len());
-        report.push_str(&format!("{number} | {shown}\n"));
-        report.push_str(&format!("{margin} | {}{}\n", " ".repeat(offset), "^".repeat(length)));
+        report.push_str(&format!("{} {shown}\n", paint(Part::Margin, &format!("{number} |"))));
+        report.push_str(&format!(
+            "{} {}{}\n",
+            paint(Part::Margin, &format!("{margin} |")),
+            " ".repeat(offset),
+            paint(part, &"^".repeat(length)),
+        ));
     }
     if let Some(hint) = &problem.hint {
-        report.push_str(&format!("  hint: {}\n", printable(hint)));
+        report.push_str(&format!("  {} {}\n", paint(Part::Hint, "hint:"), printable(hint)));
     }
 }
 
@@ -138,15 +194,18 @@ fn printable(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '\t' => ' ',
-            c if c.is_control() || is_reordering(c) => '\u{fffd}',
+            c if c.is_control() || is_deceiving(c) => '\u{fffd}',
             c => c,
         })
         .collect()
 }
 
-/// Characters that change the order in which a terminal shows the rest of the line.
-fn is_reordering(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Characters that change the order in which a terminal shows the rest of the line, or that it
+/// does not show.
+fn is_deceiving(c: char) -> bool {
+    let reorders = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let hides = matches!(c, '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
+    reorders || hides
 }
 
 fn cut(text: String) -> String {
@@ -179,6 +238,10 @@ impl Sink {
 
     pub(crate) const fn is_empty(&self) -> bool {
         self.found.is_empty()
+    }
+
+    pub(crate) fn into_parts(self) -> (Vec<Problem>, usize) {
+        (self.found, self.left_out)
     }
 
     /// `None` if nothing was found.

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use super::code::{Code, Severity};
 use super::problem::{Problem, Sink, did_you_mean};
 use super::yaml::{Key, Node, NodeValue, Span, shortened};
 use crate::DurationMs;
@@ -13,19 +14,21 @@ pub(crate) const NAME_CHARS_MAX: usize = 64;
 pub(crate) struct Reader<'a> {
     pub(crate) source: &'a str,
     sink: RefCell<Sink>,
+    draft: bool,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) const fn new(source: &'a str, sink: Sink) -> Self {
-        Self { source, sink: RefCell::new(sink) }
+    /// `draft`: advice is reported as well.
+    pub(crate) const fn new(source: &'a str, sink: Sink, draft: bool) -> Self {
+        Self { source, sink: RefCell::new(sink), draft }
     }
 
     pub(crate) fn into_sink(self) -> Sink {
         self.sink.into_inner()
     }
 
-    pub(crate) fn is_clean(&self) -> bool {
-        self.sink.borrow().is_empty()
+    pub(crate) const fn is_draft(&self) -> bool {
+        self.draft
     }
 
     /// Whether another problem would still be kept, and its hint be worth finding.
@@ -46,30 +49,38 @@ impl<'a> Reader<'a> {
         self.add(span.problem(self.source, message).hinted(hint));
     }
 
+    /// The same as a kind of its own.
+    pub(crate) fn report_coded(
+        &self,
+        span: Span,
+        code: Code,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) {
+        self.add(span.problem(self.source, message).coded(code).hinted(hint));
+    }
+
+    /// A note, where notes are wanted.
+    pub(crate) fn advise(
+        &self,
+        span: Span,
+        code: Code,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) {
+        if self.draft {
+            let problem = span.problem(self.source, message);
+            self.add(problem.rated(Severity::Note, code).hinted(hint));
+        }
+    }
+
     pub(crate) fn add(&self, problem: Problem) {
         self.sink.borrow_mut().add(problem);
     }
 
     /// Where in a scalar its part is, if the file has it as it is; else the whole scalar.
     pub(crate) fn inside(&self, span: Span, part: &str) -> Span {
-        let covered = self.source.get(span.start..span.end).unwrap_or("");
-        let first_line = part.lines().next().unwrap_or("");
-        let Some(offset) = (!first_line.is_empty()).then(|| covered.find(first_line)).flatten()
-        else {
-            return span;
-        };
-        let before = &covered[..offset];
-        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let mut at = span.at;
-        match before.rsplit_once('\n') {
-            Some((lines, line)) => {
-                at.line += number(lines.matches('\n').count() + 1);
-                at.column = number(line.chars().count() + 1);
-            }
-            None => at.column += number(before.chars().count()),
-        }
-        let start = span.start + offset;
-        Span { at, start, end: start + first_line.len() }
+        inside(self.source, span, part)
     }
 
     /// The entries of a mapping whose keys are known; other keys are reported.
@@ -99,12 +110,13 @@ impl<'a> Reader<'a> {
     fn unknown_key(&self, key: &Key, what: &str, known: &'static [&'static str]) {
         let text = shortened(&key.text);
         if UNSUPPORTED.contains(&key.text.as_str()) && what.ends_with("step") {
-            self.report(key.span, format!("`{text}` is not supported by this version"));
+            let message = format!("`{text}` is not supported by this version");
+            self.report_coded(key.span, Code::UnknownKey, message, None);
             return;
         }
         let hint = did_you_mean(&key.text, known.iter().copied())
             .or_else(|| Some(format!("{what} knows {}", known.join(", "))));
-        self.report_hinted(key.span, format!("unknown key `{text}`"), hint);
+        self.report_coded(key.span, Code::UnknownKey, format!("unknown key `{text}`"), hint);
     }
 
     pub(crate) fn list<'n>(&self, node: &'n Node, what: &str) -> Option<&'n [Node]> {
@@ -213,6 +225,15 @@ impl<'a> Reader<'a> {
         self.report_hinted(span, complaint.0, complaint.1);
         false
     }
+}
+
+/// Where in a scalar its part is, if the file has it as it is; else the whole scalar. Of a part
+/// of several lines, the first.
+pub(crate) fn inside(source: &str, span: Span, part: &str) -> Span {
+    let covered = source.get(span.start..span.end).unwrap_or("");
+    let first_line = part.lines().next().unwrap_or("");
+    let found = (!first_line.is_empty()).then(|| covered.find(first_line)).flatten();
+    found.map_or(span, |offset| span.within(source, offset, first_line.len()))
 }
 
 /// Keys of steps that DESIGN names and this version does not have.

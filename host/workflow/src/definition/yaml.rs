@@ -7,6 +7,7 @@
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle};
 
 use super::Location;
+use super::code::Code;
 use super::problem::{Problem, Sink};
 
 /// Bytes of a workflow file: two hundred bytes for each of 20,000 steps.
@@ -82,6 +83,27 @@ impl Node {
 }
 
 impl Span {
+    /// Of what is not in the file.
+    pub(crate) const fn nowhere() -> Self {
+        Self { at: Location { line: 1, column: 1 }, start: 0, end: 0 }
+    }
+
+    /// A part of it: `offset` and `length` in bytes.
+    pub(crate) fn within(self, source: &str, offset: usize, length: usize) -> Self {
+        let before = source.get(self.start..self.start + offset).unwrap_or("");
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let mut at = self.at;
+        match before.rsplit_once('\n') {
+            Some((lines, line)) => {
+                at.line += number(lines.matches('\n').count() + 1);
+                at.column = number(line.chars().count() + 1);
+            }
+            None => at.column += number(before.chars().count()),
+        }
+        let start = self.start + offset;
+        Self { at, start, end: start + length }
+    }
+
     /// As written.
     pub(crate) fn text(self, source: &str) -> &str {
         source.get(self.start..self.end).unwrap_or("").trim()
@@ -131,7 +153,7 @@ pub(crate) fn read(source: &str, problems: &mut Sink) -> Option<Node> {
                 } else {
                     format!("not YAML: {}", error.info())
                 };
-                builder.problems.add(Problem::new(at, message));
+                builder.problems.add(Problem::new(at, message).coded(Code::Yaml));
                 return None;
             }
         }
@@ -188,7 +210,7 @@ struct OpenMap {
 
 impl Builder<'_> {
     fn problem(&mut self, span: Span, message: &str) {
-        self.problems.add(span.problem(self.source, message));
+        self.problems.add(span.problem(self.source, message).coded(Code::Yaml));
     }
 
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Stop> {

@@ -10,6 +10,7 @@ use super::lookup::{Segment, push_segment};
 use super::lower::{Lowering, parse};
 use super::names::{Complaint, Names, resolve};
 use super::node::{Node as Cel, Program};
+use super::place::Place;
 use super::template::{Part, Piece, Plan, Root, Template};
 use super::{EXPRESSION_BYTES_MAX, EXPRESSIONS_MAX, token};
 use crate::StepId;
@@ -24,14 +25,16 @@ pub(crate) struct Reference {
 /// Compiles the templates of one definition.
 pub(crate) struct Compiler<'a> {
     reader: &'a Reader<'a>,
+    /// Whether templates remember where their parts are.
+    places: bool,
     expressions: Cell<usize>,
     /// The same text is often written many times.
     parsed: RefCell<HashMap<Box<str>, Arc<Expression>>>,
 }
 
 impl<'a> Compiler<'a> {
-    pub(crate) fn new(reader: &'a Reader<'a>) -> Self {
-        Self { reader, expressions: Cell::new(0), parsed: RefCell::default() }
+    pub(crate) fn new(reader: &'a Reader<'a>, places: bool) -> Self {
+        Self { reader, places, expressions: Cell::new(0), parsed: RefCell::default() }
     }
 
     /// Compiles a value; what is wrong is reported, and `null` stands in its place.
@@ -41,9 +44,10 @@ impl<'a> Compiler<'a> {
         names: &Names<'_>,
         references: &mut Vec<Reference>,
     ) -> Template {
-        let mut one = One { compiler: self, names, plan: Plan::default(), references };
+        let mut one = One::new(self, names, references);
         let part = one.part(node);
-        Template::new(part, one.plan)
+        let place = self.places.then(|| Place::of(node, &one.broken));
+        Template::new(part, one.plan, place)
     }
 
     /// A text by itself: the spaces and line breaks of a block scalar are not part of it.
@@ -54,9 +58,10 @@ impl<'a> Compiler<'a> {
         names: &Names<'_>,
         references: &mut Vec<Reference>,
     ) -> Template {
-        let mut one = One { compiler: self, names, plan: Plan::default(), references };
+        let mut one = One::new(self, names, references);
         let part = one.text(text.trim(), span);
-        Template::new(part, one.plan)
+        let place = self.places.then(|| Place::of_span(span, !one.broken.is_empty()));
+        Template::new(part, one.plan, place)
     }
 
     /// The same for what must be one expression or constant: a text with a constant around an
@@ -82,7 +87,7 @@ impl<'a> Compiler<'a> {
                 format!("{what} must be an expression"),
                 Some(hint),
             );
-            return Template::constant("null");
+            return Template::constant("null").placed(Place::of_span(node.span, true));
         }
         self.compile_text(text, node.span, names, references)
     }
@@ -111,9 +116,19 @@ struct One<'c, 'a> {
     names: &'c Names<'c>,
     plan: Plan,
     references: &'c mut Vec<Reference>,
+    /// Where texts begin that could not be compiled.
+    broken: Vec<usize>,
 }
 
-impl One<'_, '_> {
+impl<'c, 'a> One<'c, 'a> {
+    fn new(
+        compiler: &'c Compiler<'a>,
+        names: &'c Names<'c>,
+        references: &'c mut Vec<Reference>,
+    ) -> Self {
+        Self { compiler, names, plan: Plan::default(), references, broken: Vec::new() }
+    }
+
     fn part(&mut self, node: &Node) -> Part {
         match &node.value {
             NodeValue::Text(text) => self.text(text, node.span),
@@ -191,9 +206,11 @@ impl One<'_, '_> {
         None
     }
 
-    fn complain(&self, span: Span, part: &str, complaint: Complaint) {
+    fn complain(&mut self, span: Span, part: &str, complaint: Complaint) {
+        self.broken.push(span.start);
         let span = self.compiler.reader.inside(span, part);
-        self.compiler.reader.report_hinted(span, complaint.message, complaint.hint);
+        let Complaint { message, hint, code } = complaint;
+        self.compiler.reader.report_coded(span, code, message, hint);
     }
 
     fn expression(&mut self, source: &str, shape: token::Shape, span: Span) -> Option<Part> {

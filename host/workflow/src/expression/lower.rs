@@ -14,7 +14,7 @@ use super::node::{Loop, LoopKind, Node, Operator};
 use super::template::{Plan, Root};
 use super::token::Shape;
 use crate::StepId;
-use crate::definition::did_you_mean;
+use crate::definition::{Code, did_you_mean};
 
 /// An expression of at most this shape is parsed on the caller's stack.
 const SMALL: Shape = Shape { tokens: 60, nesting: 6 };
@@ -296,7 +296,8 @@ impl<'l> Lowering<'l> {
         let Some(body) = bodies.pop() else {
             return Err(Complaint::new("a loop needs a body"));
         };
-        Ok(Node::Loop(Box::new(Loop { kind, range, filter: bodies.pop(), body })))
+        let variable = variable.as_str().into();
+        Ok(Node::Loop(Box::new(Loop { variable, kind, range, filter: bodies.pop(), body })))
     }
 
     fn function(
@@ -340,6 +341,7 @@ fn no_function(name: &str, method: bool, other_form: bool) -> Complaint {
         message: format!("there is no function `{shown}`"),
         hint: did_you_mean(name, known.iter().copied())
             .or_else(|| Some(format!("known here: {}", known.join(", ")))),
+        code: Code::Expression,
     }
 }
 

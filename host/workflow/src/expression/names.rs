@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::lookup::Segment;
 use super::template::Root;
-use crate::definition::did_you_mean;
+use crate::definition::{Code, did_you_mean};
 use crate::{Name, Schema, StepId};
 
 /// Names that an expression of one place may use.
@@ -23,15 +23,16 @@ pub(crate) struct Names<'n> {
 pub(super) struct Complaint {
     pub(super) message: String,
     pub(super) hint: Option<String>,
+    pub(super) code: Code,
 }
 
 impl Complaint {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
+        Self { message: message.into(), hint: None, code: Code::Expression }
     }
 
     pub(super) fn hinted(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: Some(hint.into()) }
+        Self { message: message.into(), hint: Some(hint.into()), code: Code::Expression }
     }
 }
 
@@ -115,7 +116,8 @@ fn check_input(path: &[Segment], names: &Names<'_>) -> Result<(), Complaint> {
             let hint = did_you_mean(name, known.iter().copied())
                 .or_else(|| (!known.is_empty()).then(|| format!("it has {}", known.join(", "))));
             let name = super::access::quoted(name);
-            return Err(Complaint { message: format!("`{at}` has no `{name}`"), hint });
+            let message = format!("`{at}` has no `{name}`");
+            return Err(Complaint { message, hint, code: Code::UnknownField });
         }
         above.push(name);
     }
@@ -137,6 +139,7 @@ fn resolve_step<'p>(
         return Err(Complaint {
             message: format!("there is no step `{}`", super::access::quoted(name)),
             hint: names.hints.then(|| did_you_mean(name, known)).flatten(),
+            code: Code::UnknownName,
         });
     };
     Ok((Root::Step(*step), format!("steps.{name}"), rest))
@@ -147,7 +150,8 @@ pub(super) fn unknown_name(name: &str, names: &Names<'_>) -> Complaint {
     if let Some(steps) = names.steps
         && steps.contains_key(name)
     {
-        return Complaint::hinted(message, format!("write `steps.{name}`"));
+        let hint = Some(format!("write `steps.{name}`"));
+        return Complaint { message, hint, code: Code::UnknownName };
     }
     let item = names.item.into_iter().chain(names.item.map(|_| "index"));
     let known: Vec<&str> = ROOTS
@@ -157,5 +161,5 @@ pub(super) fn unknown_name(name: &str, names: &Names<'_>) -> Complaint {
         .collect();
     let hint = did_you_mean(name, known.iter().copied());
     let hint = hint.unwrap_or_else(|| format!("known here: {}", known.join(", ")));
-    Complaint { message, hint: Some(hint) }
+    Complaint { message, hint: Some(hint), code: Code::UnknownName }
 }

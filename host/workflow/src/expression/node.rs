@@ -92,6 +92,8 @@ pub(super) enum Node {
 /// `list.exists(x, …)` and its like.
 #[derive(Debug)]
 pub(super) struct Loop {
+    /// The variable's name, for messages.
+    pub(super) variable: Box<str>,
     pub(super) kind: LoopKind,
     pub(super) range: Node,
     /// Of `map` with three arguments.

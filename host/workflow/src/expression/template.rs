@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use super::evaluation::Evaluation;
 use super::lookup::{Segment, Wanted};
 use super::node::Program;
+use super::place::Place;
 use super::{Error, ITEMS_MAX, Scope};
 use crate::{Json, StepId};
 
@@ -21,6 +22,8 @@ pub(super) struct Inner {
     pub(super) bound: Vec<Option<Arc<Bound>>>,
     /// Whether the result may be nested deeper than what it is made from.
     pub(super) nests: bool,
+    /// Where its parts are in the file; kept only while one is checked.
+    pub(super) place: Option<Place>,
 }
 
 /// A piece of a compiled value.
@@ -60,7 +63,7 @@ pub(super) struct RootPlan {
 
 /// Where a path begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Root {
+pub(crate) enum Root {
     Input,
     Run,
     Step(StepId),
@@ -131,14 +134,65 @@ impl Plan {
 }
 
 impl Template {
-    pub(super) fn new(part: Part, plan: Plan) -> Self {
+    pub(super) fn new(part: Part, plan: Plan, place: Option<Place>) -> Self {
         let nests = matches!(part, Part::List(_) | Part::Object(_)) || part.is_heavy();
-        Self(Arc::new(Inner { part, plan: Arc::new(plan), bound: Vec::new(), nests }))
+        Self(Arc::new(Inner { part, plan: Arc::new(plan), bound: Vec::new(), nests, place }))
     }
 
     /// A template without expressions.
     pub(crate) fn constant(json: &str) -> Self {
-        Self::new(Part::Constant(json.into()), Plan::default())
+        Self::new(Part::Constant(json.into()), Plan::default(), None)
+    }
+
+    /// The same at a place in the file.
+    pub(crate) fn placed(self, place: Place) -> Self {
+        match Arc::try_unwrap(self.0) {
+            Ok(inner) => Self(Arc::new(Inner { place: Some(place), ..inner })),
+            Err(shared) => Self(shared),
+        }
+    }
+
+    /// Where it is in memory: steps that share a `when` share this.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0) as usize
+    }
+
+    /// Where it is in the file, if that is known.
+    pub(crate) fn place(&self) -> Option<&Place> {
+        self.0.place.as_ref()
+    }
+
+    /// The steps that it names.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = StepId> + '_ {
+        self.0.plan.roots.iter().filter_map(|root| match root.root {
+            Root::Step(step) => Some(step),
+            Root::Input | Root::Run | Root::Item | Root::Index => None,
+        })
+    }
+
+    /// The first fields of the input that it names; `None` for the input as a whole.
+    pub(crate) fn input_fields(&self) -> impl Iterator<Item = Option<&str>> + '_ {
+        let plan = &self.0.plan;
+        let of_input = |slot: &&Slot| plan.roots[slot.root].root == Root::Input;
+        plan.slots.iter().filter(of_input).map(|slot| match slot.path.first() {
+            Some(Segment::Field(name)) => Some(&**name),
+            _ => None,
+        })
+    }
+
+    /// Whether it always gives what `other` gives: the same text in the same place.
+    pub(crate) fn is_same_condition(&self, other: &Self) -> bool {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return true;
+        }
+        match (&self.0.part, &other.0.part) {
+            (Part::Program(one), Part::Program(two)) => one.source == two.source,
+            (Part::Slot(one), Part::Slot(two)) => {
+                let (one, two) = (&self.0.plan.slots[*one], &other.0.plan.slots[*two]);
+                one.root_name == two.root_name && one.path == two.path
+            }
+            _ => false,
+        }
     }
 
     /// The JSON text, if there is no expression in it.
@@ -207,7 +261,7 @@ impl Template {
         let part = evaluation.bind(&self.0.part)?;
         let bound = evaluation.bound_slots(&part);
         let (plan, nests) = (Arc::clone(&self.0.plan), self.0.nests);
-        Ok(Self(Arc::new(Inner { part, plan, bound, nests })))
+        Ok(Self(Arc::new(Inner { part, plan, bound, nests, place: None })))
     }
 
     /// Whether evaluating it may take long enough to be done off the event loop: it holds more
@@ -218,7 +272,7 @@ impl Template {
     }
 
     /// The expression for messages, or as much of it as is one.
-    fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         match &self.0.part {
             Part::Slot(slot) => self.0.plan.slots[*slot].shown.to_string(),
             Part::Program(program) => program.shown(),

@@ -176,8 +176,14 @@ mod tests {
         let manifest =
             "name = \"t\"\nversion = \"1\"\n[grants]\ndirs = [{ as = \"/in\", mode = \"ro\" }]";
         std::fs::write(place.folder.path().join("plugin.toml"), manifest).unwrap();
-        let file = WorkflowFile::read(&path)?;
-        let plugins = file.plugins()?;
+        let text = std::fs::read_to_string(&path).unwrap();
+        let definition = wfhost_workflow::Definition::parse(&text).unwrap();
+        let file = WorkflowFile { path: path.clone(), text, definition };
+        let wasm = place.folder.path().join("t.wasm");
+        let plugins = vec![LoadedPlugin {
+            component: crate::workflow_file::Component::read(&wasm).unwrap(),
+            manifest: wfhost_plugin::Manifest::beside(&wasm).unwrap(),
+        }];
         let run = RunFacts { id: RunId::new(TimestampMs(0), 0), workflow: "w".into() };
         let allowed = allowed
             .iter()

@@ -5,12 +5,13 @@ use std::collections::hash_map::Entry;
 use std::rc::Rc;
 
 use super::{Context, Flat, Need, Raw, RawCall, RawKind, Steps};
+use crate::definition::code::Code;
 use crate::definition::order::{Query, are_ancestors, inverse, topological};
 use crate::definition::problem::did_you_mean;
 use crate::definition::read::Reader;
 use crate::definition::yaml::shortened;
 use crate::definition::{Branch, Call, Map, Step, StepKind};
-use crate::expression::{Names, Reference, Template};
+use crate::expression::{Names, Place, Reference, Template};
 use crate::{Name, StepId};
 
 /// `None` only if a problem was reported.
@@ -103,7 +104,7 @@ fn name_positions(reader: &Reader<'_>, flat: &Flat<'_>) -> HashMap<Name, usize> 
                 };
                 let message = format!("id `{}` is used twice", step.name);
                 let hint = format!("the other one is in line {}", first.at.line);
-                reader.report_hinted(second, message, Some(hint));
+                reader.report_coded(second, Code::Duplicate, message, Some(hint));
             }
         }
     }
@@ -118,7 +119,7 @@ fn resolve(reader: &Reader<'_>, needs: &[Need], named: &HashMap<Name, usize>) ->
             let known = named.keys().map(|name| &**name);
             let message = format!("there is no step `{}`", shortened(name));
             let hint = reader.shows_more().then(|| did_you_mean(name, known)).flatten();
-            reader.report_hinted(*span, message, hint);
+            reader.report_coded(*span, Code::UnknownName, message, hint);
         }
     }
     resolve_quietly(needs, named)
@@ -158,7 +159,7 @@ fn report_circle(reader: &Reader<'_>, flat: &Flat<'_>, circle: &[usize]) {
     } else {
         format!("steps need each other in a circle: {}", names.join(" needs "))
     };
-    reader.report(flat.steps[first].span, message);
+    reader.report_coded(flat.steps[first].span, Code::Order, message, None);
 }
 
 /// A step that an expression names, and what comes before the expression's own step.
@@ -249,7 +250,7 @@ impl<'c> Compilation<'c, '_> {
         let names = self.names(item);
         let mut references = Vec::new();
         let with = call.with.map_or_else(
-            || Template::constant("{}"),
+            || Template::constant("{}").placed(Place::of_span(call.span, false)),
             |node| self.context.compiler.compile(node, &names, &mut references),
         );
         self.used(references, needs, Some(position));
@@ -293,6 +294,6 @@ fn check_uses(reader: &Reader<'_>, needs: &[Vec<usize>], uses: Vec<Use>, steps: 
             let hint = format!("add `{name}` to the `needs` of this step");
             (format!("step `{name}` may not be done here"), Some(hint))
         };
-        reader.report_hinted(reference.span, message, hint);
+        reader.report_coded(reference.span, Code::Order, message, hint);
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::FailureKind;
 use crate::definition::RetryPolicy;
+use crate::definition::code::Code;
 use crate::definition::problem::did_you_mean;
 use crate::definition::read::{Fields, Reader};
-use crate::definition::yaml::{Node, shortened};
+use crate::definition::yaml::{Node, NodeValue, shortened};
 
 /// Attempts of one step: each is a record of the run.
 const ATTEMPTS_MAX: u32 = 100;
@@ -18,6 +19,14 @@ pub(super) fn read(reader: &Reader<'_>, node: &Node) -> RetryPolicy {
     let Some(fields) = reader.fields(node, "`retry`", &["attempts", "backoff", "unless"]) else {
         return policy;
     };
+    if let Some((span, _)) = fields.entry("backoff")
+        && fields.get("attempts").is_some_and(
+            |node| matches!(&node.value, NodeValue::Number(n) if n.as_u64() == Some(1)),
+        )
+    {
+        let message = "`backoff` means nothing where there is one attempt only";
+        reader.advise(span, Code::UselessRetry, message, None);
+    }
     if let Some(node) = fields.get("attempts")
         && let Some(attempts) = reader.number(node, "`attempts`", 1..=ATTEMPTS_MAX)
     {
@@ -69,6 +78,13 @@ fn read_kind(reader: &Reader<'_>, node: &Node, policy: &mut RetryPolicy) {
     let Some(text) = reader.text(node, "a kind of failure") else { return };
     match text.parse::<FailureKind>() {
         Ok(kind) => {
+            if matches!(
+                kind,
+                FailureKind::Permanent | FailureKind::InvalidInput | FailureKind::Expression
+            ) {
+                let message = format!("a failure of kind `{text}` is never repeated anyway");
+                reader.advise(node.span, Code::UselessRetry, message, None);
+            }
             policy.unless.insert(kind);
         }
         Err(_) => {
