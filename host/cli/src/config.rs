@@ -96,7 +96,8 @@ impl Config {
         Self::parse(&text).map_err(|problems| {
             let count = problems.len();
             let noun = if count == 1 { "problem" } else { "problems" };
-            let report = render(&problems, &path.display().to_string(), &text);
+            let report =
+                render(&problems, &path.display().to_string(), &text, &|_, text| text.to_owned());
             CommandError::usage(format!("the configuration has {count} {noun}"))
                 .report(report.trim_end())
         })
@@ -235,7 +236,8 @@ impl Reader<'_> {
             line: number(before.matches('\n').count() + 1),
             column: number(line.chars().count() + 1),
         };
-        self.problems.push(Problem { at, length: number(length.max(1)), message, hint });
+        let length = number(length.max(1));
+        self.problems.push(Problem { length, ..Problem::new(at, message).hinted(hint) });
     }
 }
 
