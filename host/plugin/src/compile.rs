@@ -104,6 +104,11 @@ impl Compiler {
         Ok(Arc::new(facts))
     }
 
+    /// The facts, where the cache has them.
+    pub(crate) async fn known_facts(&self, digest: Digest) -> Option<Arc<ComponentFacts>> {
+        self.known(Kind::Facts, digest).await.map(Arc::new)
+    }
+
     /// What the component offered when it was asked last.
     pub(crate) async fn contracts(&self, digest: Digest) -> Option<Arc<Vec<Contract>>> {
         self.known(Kind::Contracts, digest).await.map(Arc::new)

@@ -208,34 +208,38 @@ impl PluginHost {
         shaped: Arc<Shaped>,
     ) -> Result<Arc<Plugin>, Error> {
         let compiler = &self.inner.compiler;
-        let (component, shaped) = self.compiled(&bytes, digest, shaped).await?;
+        let known = compiler.known_facts(digest).await;
+        let is_async = known.as_ref().is_some_and(|facts| facts.is_async());
+        let (component, shaped) = self.compiled(&bytes, digest, shaped, is_async).await?;
         let linked = link::link(&shaped.linker, &component)?;
-        let facts = if linked.functions.is_empty() {
-            None
-        } else {
-            Some(compiler.facts(bytes, digest).await)
+        let facts = match known {
+            _ if linked.functions.is_empty() => None,
+            Some(known) => Some(Ok(known)),
+            None => Some(compiler.facts(bytes, digest).await),
         };
         let long = LongSteps::default();
         Ok(Arc::new(Plugin { digest, shaped, linked, facts, long, contracts: OnceCell::new() }))
     }
 
     /// The component with the engine that it needs: concurrency costs every call, so it is
-    /// only for those that do not compile without.
+    /// only for those that have async functions or do not compile without.
     async fn compiled(
         &self,
         bytes: &Arc<[u8]>,
         digest: Digest,
         shaped: Arc<Shaped>,
+        is_async: bool,
     ) -> Result<(Component, Arc<Shaped>), Error> {
         let compiler = &self.inner.compiler;
-        match compiler.component(&shaped.target, Arc::clone(bytes), digest).await {
-            Err(Error::Compile(text)) if text.contains(ASYNC_FEATURE) => {
-                let shaped = self.inner.shapes.get(shaped.shape.concurrent())?;
-                let component = compiler.component(&shaped.target, Arc::clone(bytes), digest);
-                Ok((component.await?, shaped))
+        if !is_async {
+            match compiler.component(&shaped.target, Arc::clone(bytes), digest).await {
+                Err(Error::Compile(text)) if text.contains(ASYNC_FEATURE) => {}
+                component => return Ok((component?, shaped)),
             }
-            component => Ok((component?, shaped)),
         }
+        let shaped = self.inner.shapes.get(shaped.shape.concurrent())?;
+        let component = compiler.component(&shaped.target, Arc::clone(bytes), digest).await?;
+        Ok((component, shaped))
     }
 
     fn entry(&self, key: (Digest, Shape)) -> Arc<OnceCell<Arc<Plugin>>> {

@@ -40,6 +40,14 @@ pub struct ComponentFacts {
     pub wit: String,
 }
 
+impl ComponentFacts {
+    /// Whether it exports an `async func`.
+    #[must_use]
+    pub fn is_async(&self) -> bool {
+        self.functions.iter().any(|function| function.is_async)
+    }
+}
+
 /// A component, or what becomes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
