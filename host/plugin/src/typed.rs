@@ -14,6 +14,7 @@ mod expected;
 pub mod fuzzing;
 mod path;
 mod reader;
+mod scalar;
 mod value_type;
 
 #[cfg(test)]

@@ -103,17 +103,12 @@ fn declare(items: &mut Vec<String>, kind: &str, parts: &str) -> String {
     name
 }
 
-/// A value of the type, often an extreme one.
-fn value(ty: &ValueType, rng: &mut TestRng) -> Val {
-    let below = |rng: &mut TestRng, max: u64| rng.next_u64() % max.max(1);
-    let size = |rng: &mut TestRng| usize::try_from(below(rng, 4)).unwrap_or(0);
-    let all = |types: &[ValueType], rng: &mut TestRng| {
-        types.iter().map(|ty| value(ty, rng)).collect::<Vec<_>>()
-    };
-    let payload = |ty: Option<&ValueType>, rng: &mut TestRng| ty.map(|ty| Box::new(value(ty, rng)));
-    let pick = |names: &[String], rng: &mut TestRng| {
-        usize::try_from(below(rng, names.len() as u64)).unwrap_or(0)
-    };
+fn below(rng: &mut TestRng, max: u64) -> u64 {
+    rng.next_u64() % max.max(1)
+}
+
+/// A number, if the type is one.
+fn number(ty: &ValueType, rng: &mut TestRng) -> Option<Val> {
     macro_rules! integer {
         ($val:ident, $ty:ty) => {{
             let extremes = [<$ty>::MIN, <$ty>::MAX, 0, 1, <$ty>::MAX - 1];
@@ -144,7 +139,7 @@ fn value(ty: &ValueType, rng: &mut TestRng) -> Val {
             }
         }};
     }
-    match ty {
+    Some(match ty {
         ValueType::Bool => Val::Bool(rng.next_u64() % 2 == 0),
         ValueType::S8 => integer!(S8, i8),
         ValueType::U8 => integer!(U8, u8),
@@ -156,6 +151,24 @@ fn value(ty: &ValueType, rng: &mut TestRng) -> Val {
         ValueType::U64 => integer!(U64, u64),
         ValueType::F32 => float!(Float32, f32, rng.next_u32()),
         ValueType::F64 => float!(Float64, f64, rng.next_u64()),
+        _ => return None,
+    })
+}
+
+/// A value of the type, often an extreme one.
+fn value(ty: &ValueType, rng: &mut TestRng) -> Val {
+    if let Some(number) = number(ty, rng) {
+        return number;
+    }
+    let size = |rng: &mut TestRng| usize::try_from(below(rng, 4)).unwrap_or(0);
+    let all = |types: &[ValueType], rng: &mut TestRng| {
+        types.iter().map(|ty| value(ty, rng)).collect::<Vec<_>>()
+    };
+    let payload = |ty: Option<&ValueType>, rng: &mut TestRng| ty.map(|ty| Box::new(value(ty, rng)));
+    let pick = |names: &[String], rng: &mut TestRng| {
+        usize::try_from(below(rng, names.len() as u64)).unwrap_or(0)
+    };
+    match ty {
         ValueType::Char => Val::Char(character(rng)),
         ValueType::String => {
             let len = below(rng, 9);
@@ -199,6 +212,8 @@ fn value(ty: &ValueType, rng: &mut TestRng) -> Val {
             let held = names.list().iter().filter(|_| rng.next_u64() % 2 == 0);
             Val::Flags(held.cloned().collect())
         }
+        // `number` has them.
+        _ => unreachable!("{ty:?}"),
     }
 }
 
