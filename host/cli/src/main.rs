@@ -5,6 +5,7 @@ mod args;
 mod cache_folder;
 mod clock;
 mod command;
+mod component_facts;
 mod config;
 mod data_folder;
 mod engine;

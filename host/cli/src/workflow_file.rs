@@ -12,6 +12,7 @@ use wfhost_workflow::definition::{
 };
 use wfhost_workflow::{Contract, Definition, Digest, Name};
 
+use crate::component_facts::tell_refused;
 use crate::engine::LazyEngine;
 use crate::error::{CommandError, Result};
 use crate::output::Output;
@@ -92,7 +93,8 @@ impl Examined {
             .filter_map(|(used, plugin)| Some((used, &plugin.as_ref()?.component)))
             .collect();
         let components: Vec<&Component> = usable.iter().map(|(_, component)| *component).collect();
-        let told = if usable.is_empty() { Vec::new() } else { engine.get()?.offers(&components) };
+        let engine = if usable.is_empty() { None } else { Some(engine.get()?) };
+        let told = engine.as_ref().map_or_else(Vec::new, |engine| engine.offers(&components));
         let mut contracts = Contracts::new();
         for ((used, component), told) in usable.into_iter().zip(told) {
             match told {
@@ -111,6 +113,9 @@ impl Examined {
         }
         examined.contracts = contracts;
         examined.checked = examined.draft.check(&offers, problems);
+        if let (Some(definition), Some(engine)) = (examined.draft.definition(), &engine) {
+            tell_refused(&mut examined.checked, definition, &plugins, engine);
+        }
         examined.plugins = plugins;
         Ok(examined)
     }

@@ -1,0 +1,40 @@
+//! What a check takes from a component's facts, besides its contracts.
+
+use std::sync::Arc;
+
+use wfhost_plugin::facts::ComponentFacts;
+use wfhost_workflow::Definition;
+use wfhost_workflow::definition::{Checked, Code};
+
+use crate::engine::Engine;
+use crate::workflow_file::{Component, LoadedPlugin};
+
+/// `None`: the component cannot be described, which is said where it is loaded.
+fn facts(engine: &Engine, component: &Component) -> Option<Arc<ComponentFacts>> {
+    let read = engine.host().facts(Arc::clone(&component.bytes), component.digest);
+    engine.runtime().block_on(read).ok()
+}
+
+/// Says why a function cannot be called that the component exports all the same.
+pub(crate) fn tell_refused(
+    checked: &mut Checked,
+    definition: &Definition,
+    plugins: &[Option<LoadedPlugin>],
+    engine: &Engine,
+) {
+    let unknown = checked.problems.iter_mut().filter(|p| p.code == Code::UnknownFunction);
+    for problem in unknown {
+        let calls = definition.steps.iter().filter_map(|step| step.kind.call());
+        let Some(call) = calls.into_iter().find(|call| call.at == problem.at) else { continue };
+        let plugin = plugins.get(call.plugin).and_then(Option::as_ref);
+        let Some(facts) = plugin.and_then(|plugin| facts(engine, &plugin.component)) else {
+            continue;
+        };
+        let function = facts.function(&call.function);
+        if let Some(reason) = function.and_then(|function| function.refused.as_ref()) {
+            problem.code = Code::RefusedFunction;
+            problem.message = format!("no workflow can call `{}`: {reason}", call.function);
+            problem.hint = None;
+        }
+    }
+}
