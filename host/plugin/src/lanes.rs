@@ -24,6 +24,8 @@ use crate::clock;
 
 mod priority;
 
+pub(crate) use priority::give_way;
+
 /// What an attempt may compute, in processor time, before it has to give way. A step of
 /// Rust takes a tenth of it.
 const SHORT: Duration = Duration::from_millis(1);

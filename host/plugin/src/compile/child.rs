@@ -4,7 +4,7 @@
 use std::io::{self, BufReader, Read, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
@@ -22,6 +22,11 @@ const FACTS_BYTES_MAX: usize = 64 << 20;
 const SAID_BYTES_MAX: usize = 8 << 10;
 const SAID_SHOWN_BYTES_MAX: usize = 1 << 10;
 
+/// A compiler gives way to everything else; one that by then has had less than this part of the
+/// time is on a machine that is never idle.
+const STARVED_AFTER: Duration = Duration::from_secs(2);
+const STARVED_SHARE: u32 = 8;
+
 /// How Rust's allocator ends a process.
 const NO_MEMORY: &str = "memory allocation of";
 /// How the system refuses memory, in wasmtime's and the standard library's errors.
@@ -35,19 +40,40 @@ pub(super) fn compile(
     want: Want,
     component: &[u8],
 ) -> Result<Made, Error> {
-    let request = Request {
+    let mut request = Request {
         want,
         memory_bytes: options.memory_bytes,
         cpu_s: options.cpu.0.div_ceil(1000),
         nice: options.nice,
+        gives_way: true,
         bytes: component.len(),
     };
+    if let Some(made) = run(program, options, &request, component)? {
+        return made;
+    }
+    // A process that gives way cannot take that back: another one does not.
+    request.gives_way = false;
+    run(program, options, &request, component)?
+        .unwrap_or(Err(Error::CompileTime { kind: "wall", max: options.wall }))
+}
+
+/// One child to its end; `None` for one that the machine gave no time.
+fn run(
+    program: &CompilerProgram,
+    options: &CompileOptions,
+    request: &Request,
+    component: &[u8],
+) -> Result<Option<Result<Made, Error>>, Error> {
     let mut child = start(program, options).map_err(Error::CompilerStart)?;
-    let ended = attend(&mut child, &request, component, options.wall.to_std());
-    // Whatever happened, nothing of it goes on.
-    let _ended_already = child.kill();
+    let ended = attend(&mut child, request, component, options.wall.to_std());
     let status = child.wait().map_err(Error::CompilerStart)?;
-    ended.result(status, options)
+    Ok(match ended.answer {
+        Answered::Not(Wait::Starved) => None,
+        Answered::Not(Wait::Over) => {
+            Some(Err(Error::CompileTime { kind: "wall", max: options.wall }))
+        }
+        Answered::With(answer) => Some(result(answer, &ended.said, status, options)),
+    })
 }
 
 fn start(program: &CompilerProgram, options: &CompileOptions) -> io::Result<Child> {
@@ -67,12 +93,23 @@ fn start(program: &CompilerProgram, options: &CompileOptions) -> io::Result<Chil
 
 /// What came of a child.
 struct Ended {
-    /// `None`: not within the time.
-    answer: Option<io::Result<Result<Made, Refused>>>,
+    answer: Answered,
     said: String,
 }
 
-/// Gives the child its work and takes its answer.
+enum Answered {
+    With(io::Result<Result<Made, Refused>>),
+    Not(Wait),
+}
+
+/// Why a child was waited for no longer.
+enum Wait {
+    Over,
+    Starved,
+}
+
+/// Gives the child its work and takes its answer. It is killed in any case: nothing of it goes
+/// on, and its pipes end.
 fn attend(child: &mut Child, request: &Request, component: &[u8], wall: Duration) -> Ended {
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     thread::scope(|scope| {
@@ -89,13 +126,39 @@ fn attend(child: &mut Child, request: &Request, component: &[u8], wall: Duration
             // Nobody waits any more, if this fails.
             drop(done.send(answer));
         });
-        let answer = answer.recv_timeout(wall).ok();
-        if answer.is_none() {
-            // Ends the pipes, and so the threads.
-            let _ended_already = child.kill();
-        }
+        let answer = wait(&answer, child.id(), request.gives_way, wall);
+        let _ended_already = child.kill();
         Ended { answer, said: said.join().unwrap_or_default() }
     })
+}
+
+fn wait(
+    answer: &Receiver<io::Result<Result<Made, Refused>>>,
+    child: u32,
+    gives_way: bool,
+    wall: Duration,
+) -> Answered {
+    let first = STARVED_AFTER.min(wall);
+    if let Ok(answer) = answer.recv_timeout(first) {
+        return Answered::With(answer);
+    }
+    if gives_way && first < wall && ran(child).is_some_and(|ran| ran < first / STARVED_SHARE) {
+        return Answered::Not(Wait::Starved);
+    }
+    match answer.recv_timeout(wall.saturating_sub(first)) {
+        Ok(answer) => Answered::With(answer),
+        Err(_timeout) => Answered::Not(Wait::Over),
+    }
+}
+
+/// The processor time of all threads of a process, from the first figure of each `schedstat`.
+fn ran(process: u32) -> Option<Duration> {
+    let mut nanos = 0;
+    for thread in std::fs::read_dir(format!("/proc/{process}/task")).ok()? {
+        let text = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        nanos += text.split_whitespace().next()?.parse::<u64>().ok()?;
+    }
+    Some(Duration::from_nanos(nanos))
 }
 
 fn read_answer(stdout: impl Read) -> io::Result<Result<Made, Refused>> {
@@ -124,29 +187,31 @@ fn tail(mut stderr: impl Read) -> String {
     String::from_utf8_lossy(&kept).into_owned()
 }
 
-impl Ended {
-    fn result(self, status: ExitStatus, options: &CompileOptions) -> Result<Made, Error> {
-        let over_memory = Error::CompileMemory { max: options.memory_bytes };
-        let failed = match self.answer {
-            None => return Err(Error::CompileTime { kind: "wall", max: options.wall }),
-            Some(Ok(Ok(made))) => return Ok(made),
-            Some(Ok(Err(Refused::Compile(why)))) if why.contains(NO_MAPPING) => {
-                return Err(over_memory);
-            }
-            Some(Ok(Err(refused))) => return Err(refused.into()),
-            Some(Err(failed)) => failed,
-        };
-        tracing::debug!(%failed, %status, "the compiler did not answer");
-        if status.signal() == Some(Signal::XCPU.as_raw()) {
-            return Err(Error::CompileTime { kind: "processor", max: options.cpu });
-        }
-        if self.said.contains(NO_MEMORY) || self.said.contains(NO_MAPPING) {
-            return Err(over_memory);
-        }
-        let said = failure::bounded(self.said.trim(), SAID_SHOWN_BYTES_MAX);
-        match status.signal() {
-            Some(signal) => Err(Error::CompilerDied { signal, said }),
-            None => Err(Error::CompilerPanic(said)),
-        }
+fn result(
+    answer: io::Result<Result<Made, Refused>>,
+    said: &str,
+    status: ExitStatus,
+    options: &CompileOptions,
+) -> Result<Made, Error> {
+    let over_memory = Error::CompileMemory { max: options.memory_bytes };
+    let failed = match answer {
+        Ok(Ok(made)) => return Ok(made),
+        Ok(Err(Refused::Compile(why))) if why.contains(NO_MAPPING) => return Err(over_memory),
+        Ok(Err(refused)) => return Err(refused.into()),
+        Err(failed) => failed,
+    };
+    if failed.kind() != io::ErrorKind::UnexpectedEof {
+        return Err(Error::CompilerPanic(format!("its answer makes no sense ({failed})")));
+    }
+    if status.signal() == Some(Signal::XCPU.as_raw()) {
+        return Err(Error::CompileTime { kind: "processor", max: options.cpu });
+    }
+    if said.contains(NO_MEMORY) || said.contains(NO_MAPPING) {
+        return Err(over_memory);
+    }
+    let said = failure::bounded(said.trim(), SAID_SHOWN_BYTES_MAX);
+    match status.signal() {
+        Some(signal) => Err(Error::CompilerDied { signal, said }),
+        None => Err(Error::CompilerPanic(said)),
     }
 }

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit};
 
 use super::wire::Request;
+use crate::lanes;
 
 /// Pipes, and what the standard library opens for a moment.
 const OPEN_FILES_MAX: u64 = 32;
@@ -31,14 +32,19 @@ pub(super) fn at_start() -> io::Result<()> {
 
 /// Before the component is read.
 pub(super) fn to(request: &Request) -> io::Result<()> {
-    if let Err(error) = rustix::process::nice(i32::from(request.nice)) {
-        tracing::debug!(%error, "the compiler keeps its priority");
-    }
     let Request { memory_bytes, cpu_s, .. } = request;
     lower(Resource::Data, *memory_bytes)?;
     lower(Resource::As, memory_bytes.saturating_add(MAPPED_BYTES_MORE))?;
     let limit = Rlimit { current: Some(*cpu_s), maximum: Some(cpu_s.saturating_add(CPU_GRACE_S)) };
-    set(Resource::Cpu, limit)
+    set(Resource::Cpu, limit)?;
+    if let Err(error) = rustix::process::nice(i32::from(request.nice)) {
+        tracing::debug!(%error, "the compiler keeps its priority");
+    }
+    if request.gives_way {
+        // Threads that are started from now on do as well.
+        lanes::give_way();
+    }
+    Ok(())
 }
 
 fn lower(resource: Resource, to: u64) -> io::Result<()> {

@@ -39,6 +39,8 @@ pub(super) struct Request {
     pub(super) memory_bytes: u64,
     pub(super) cpu_s: u64,
     pub(super) nice: u8,
+    /// Whether it runs only when nothing else does.
+    pub(super) gives_way: bool,
     /// Of the component.
     pub(super) bytes: usize,
 }
