@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use wfhost_workflow::definition::{Location, Problem, did_you_mean, parse_bytes, render};
-use wfhost_workflow::{Limit, LimitError, LimitSettings};
+use wfhost_workflow::{DurationMs, Limit, LimitError, LimitSettings};
 
+use crate::clock;
 use crate::error::{CommandError, Result};
 
 /// A page or two.
@@ -25,6 +26,7 @@ pub(crate) struct Config {
     pub(crate) limits: LimitSettings,
     pub(crate) pool: PoolConfig,
     pub(crate) cache: CacheConfig,
+    pub(crate) compile: CompileConfig,
 }
 
 /// `[pool]`: attempts at the same time.
@@ -41,6 +43,16 @@ pub(crate) struct PoolConfig {
 pub(crate) struct CacheConfig {
     /// What all of them may take on disk.
     pub(crate) size_bytes: Option<u64>,
+}
+
+/// `[compile]`: what compiling one plugin may take.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct CompileConfig {
+    pub(crate) memory_bytes: Option<u64>,
+    /// From its start.
+    pub(crate) wall_time: Option<DurationMs>,
+    /// Of all processors.
+    pub(crate) processor_time: Option<DurationMs>,
 }
 
 /// What decides where the file is, besides the flag and its environment variable.
@@ -138,7 +150,7 @@ struct Reader<'t> {
 impl Reader<'_> {
     fn document(&mut self, document: &DeTable<'_>, config: &mut Config) {
         for (key, value) in document.iter() {
-            let known = ["limits", "pool", "cache"];
+            let known = ["limits", "pool", "cache", "compile"];
             if !known.contains(&&**key.get_ref()) {
                 self.unknown(key, "the configuration", &known);
                 continue;
@@ -156,6 +168,7 @@ impl Reader<'_> {
                 match &**key.get_ref() {
                     "limits" => self.limit(name, value, &mut config.limits),
                     "pool" => self.pool(name, value, &mut config.pool),
+                    "compile" => self.compile(name, value, &mut config.compile),
                     _ => self.cache(name, value, &mut config.cache),
                 }
             }
@@ -199,6 +212,27 @@ impl Reader<'_> {
             "size" => cache.size_bytes = self.size("size", value),
             _ => self.unknown(key, "`[cache]`", &["size"]),
         }
+    }
+
+    fn compile(&mut self, key: &Key<'_>, value: &Value<'_>, compile: &mut CompileConfig) {
+        match &**key.get_ref() {
+            "memory" => compile.memory_bytes = self.size("memory", value),
+            "wall_time" => compile.wall_time = self.span("wall_time", value),
+            "processor_time" => compile.processor_time = self.span("processor_time", value),
+            _ => self.unknown(key, "`[compile]`", &["memory", "wall_time", "processor_time"]),
+        }
+    }
+
+    fn span(&mut self, name: &str, value: &Value<'_>) -> Option<DurationMs> {
+        let span = match value.get_ref() {
+            DeValue::String(text) => clock::parse_span(text).ok().filter(|span| span.0 > 0),
+            _ => None,
+        };
+        if span.is_none() {
+            let message = format!("`{name}` must be a time, such as `90s` or `10m`");
+            self.at(value, message, None);
+        }
+        span
     }
 
     fn size(&mut self, name: &str, value: &Value<'_>) -> Option<u64> {
@@ -262,13 +296,20 @@ mod tests {
     #[test]
     fn what_is_set_is_read_in_its_units() {
         let text = "[limits]\nmemory = \"64MiB\"\nhandles = 10\ncpu_time = \"1m30s\"\n\
-                    [pool]\nslots = 8\nmemory = \"8GiB\"\n[cache]\nsize = 1000\n";
+                    [pool]\nslots = 8\nmemory = \"8GiB\"\n[cache]\nsize = 1000\n\
+                    [compile]\nmemory = \"1GiB\"\nwall_time = \"90s\"\n";
         let config = Config::parse(text).unwrap();
         let limits: Vec<_> = config.limits.iter().collect();
         let wanted = [(Limit::Memory, 64 << 20), (Limit::CpuTime, 90_000), (Limit::Handles, 10)];
         assert_eq!(limits, wanted);
         assert_eq!(config.pool, PoolConfig { slots: Some(8), memory_bytes: Some(8 << 30) });
         assert_eq!(config.cache.size_bytes, Some(1000));
+        let compile = CompileConfig {
+            memory_bytes: Some(1 << 30),
+            wall_time: Some(DurationMs(90_000)),
+            processor_time: None,
+        };
+        assert_eq!(config.compile, compile);
         assert_eq!(Config::parse("").unwrap(), Config::default());
     }
 
@@ -291,6 +332,13 @@ mod tests {
         assert_eq!(
             problems("limits = 1"),
             ["1:10 `limits` must be a table: `[limits]` on a line of its own"]
+        );
+        assert_eq!(
+            problems("[compile]\nwall_time = 5\ntime = 1"),
+            [
+                "3:1 unknown key `time`: `[compile]` knows memory, wall_time, processor_time",
+                "2:13 `wall_time` must be a time, such as `90s` or `10m`",
+            ]
         );
         let [broken] = &problems("[limits\n")[..] else { panic!("one problem") };
         assert!(broken.starts_with("1:8 "), "{broken}");

@@ -12,7 +12,7 @@ use wfhost_plugin::{AdmissionOptions, CoreDumps, HostOptions, Plugin, PluginHost
 use wfhost_workflow::{Contract, DurationMs, Limits, OperatorLimits};
 
 use crate::command::SandboxArgs;
-use crate::config::Config;
+use crate::config::{CompileConfig, Config};
 use crate::error::{CommandError, Result};
 use crate::output::Output;
 use crate::workflow_file::{Component, with_sources};
@@ -36,6 +36,7 @@ pub(crate) struct EngineSetup {
     operator: OperatorLimits,
     memory_bytes: Option<u64>,
     cache_bytes: Option<u64>,
+    compile: CompileConfig,
     core_dumps: Option<CoreDumps>,
 }
 
@@ -47,6 +48,7 @@ impl EngineSetup {
             operator: OperatorLimits { config: config.limits, ..OperatorLimits::default() },
             memory_bytes: config.pool.memory_bytes,
             cache_bytes: config.cache.size_bytes,
+            compile: config.compile.clone(),
             core_dumps: None,
         }
     }
@@ -68,12 +70,12 @@ impl Engine {
             .enable_all()
             .build()
             .map_err(|error| CommandError::store(error).context("could not start threads"))?;
-        let EngineSetup { slots, operator, memory_bytes, cache_bytes, core_dumps } = setup;
+        let EngineSetup { slots, operator, memory_bytes, cache_bytes, compile, core_dumps } = setup;
         let options = HostOptions {
             slots,
             operator,
             core_dumps,
-            compile: compile_options(cache_bytes),
+            compile: compile_options(cache_bytes, &compile),
             admission: AdmissionOptions { memory_bytes, ..AdmissionOptions::default() },
             ..HostOptions::default()
         };
@@ -180,14 +182,18 @@ pub(crate) fn default_slots() -> u32 {
 }
 
 /// Components are compiled by this very program, in a process of its own.
-fn compile_options(cache_bytes: Option<u64>) -> CompileOptions {
+fn compile_options(cache_bytes: Option<u64>, config: &CompileConfig) -> CompileOptions {
+    let usual = CompileOptions::default();
     CompileOptions {
         program: own_program().map(|program| CompilerProgram {
             program,
             arguments: vec![crate::command::COMPILE_COMPONENT.into()],
         }),
+        memory_bytes: config.memory_bytes.unwrap_or(usual.memory_bytes),
+        wall: config.wall_time.unwrap_or(usual.wall),
+        cpu: config.processor_time.unwrap_or(usual.cpu),
         cache: cache_folder::options(cache_bytes),
-        ..CompileOptions::default()
+        ..usual
     }
 }
 

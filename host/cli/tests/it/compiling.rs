@@ -86,6 +86,19 @@ fn a_compiler_is_held_to_its_time_and_memory() {
 }
 
 #[test]
+fn the_operator_says_what_compiling_may_take() {
+    let place = Place::new();
+    let slow = slow_file(&place);
+    let call = |config: &str| {
+        let config = place.write("config.toml", config).display().to_string();
+        place.wfhost(&["plugin", "call", &slow, "f", "--config", &config])
+    };
+    call("compile.memory = \"300MiB\"").exits(3).says("more than 300 MB of memory");
+    call("compile.wall_time = \"50ms\"").exits(3).says("`wall_time` of `[compile]`");
+    call("compile.memroy = 1").exits(2).says("did you mean `memory`?");
+}
+
+#[test]
 fn what_a_compiler_refuses_is_told_as_without_one() {
     let refused = |bytes: &[u8]| compiled(CompileOptions::default(), bytes);
     assert!(matches!(refused(b"#!/bin/sh"), Error::NotWasm));
