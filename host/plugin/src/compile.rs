@@ -137,12 +137,14 @@ impl Compiler {
         tokio::task::spawn_blocking(move || shared.record(kind, digest)).await.ok().flatten()
     }
 
-    /// The component, from the cache or made anew. Cancel-safe: what was begun is finished.
+    /// The component, from the cache or made anew; `gives_way` to what else is running here.
+    /// Cancel-safe: what was begun is finished.
     pub(crate) async fn component(
         &self,
         target: &Target,
         bytes: Arc<[u8]>,
         digest: Digest,
+        gives_way: bool,
     ) -> Result<Component, Error> {
         if self.shared.cache.is_some() {
             let (shared, target) = (Arc::clone(&self.shared), target.clone());
@@ -154,7 +156,7 @@ impl Compiler {
         let (shared, target) = (Arc::clone(&self.shared), target.clone());
         on_thread(move || {
             let _turn = turn;
-            shared.make(&target, &bytes, digest)
+            shared.make(&target, &bytes, digest, gives_way)
         })
         .await
     }
@@ -193,7 +195,13 @@ impl Shared {
         }
     }
 
-    fn make(&self, target: &Target, bytes: &[u8], digest: Digest) -> Result<Component, Error> {
+    fn make(
+        &self,
+        target: &Target,
+        bytes: &[u8],
+        digest: Digest,
+        gives_way: bool,
+    ) -> Result<Component, Error> {
         check_digest(bytes, digest)?;
         let id = target.native_id(digest);
         let patience = self.options.wall.to_std();
@@ -204,7 +212,7 @@ impl Shared {
             return Ok(component);
         }
         let Made { native, facts } =
-            self.compile(Want::Native(target.codegen), Some(&target.engine), bytes)?;
+            self.compile(Want::Native(target.codegen), Some(&target.engine), bytes, gives_way)?;
         tracing::debug!(%digest, bytes = native.len(), "compiled");
         if !facts.is_empty() {
             self.keep_record(Kind::Facts, digest, &facts);
@@ -220,16 +228,22 @@ impl Shared {
 
     fn make_facts(&self, bytes: &[u8], digest: Digest) -> Result<ComponentFacts, Error> {
         check_digest(bytes, digest)?;
-        let Made { facts, .. } = self.compile(Want::Facts, None, bytes)?;
+        let Made { facts, .. } = self.compile(Want::Facts, None, bytes, false)?;
         let unreadable = |error: serde_json::Error| Unreadable::Invalid(error.to_string());
         let read = serde_json::from_slice(&facts).map_err(unreadable)?;
         self.keep_record(Kind::Facts, digest, &facts);
         Ok(read)
     }
 
-    fn compile(&self, want: Want, engine: Option<&Engine>, bytes: &[u8]) -> Result<Made, Error> {
+    fn compile(
+        &self,
+        want: Want,
+        engine: Option<&Engine>,
+        bytes: &[u8],
+        gives_way: bool,
+    ) -> Result<Made, Error> {
         match &self.options.program {
-            Some(program) => child::compile(program, &self.options, want, bytes),
+            Some(program) => child::compile(program, &self.options, want, bytes, gives_way),
             None => make::make(want, || Ok(engine.cloned().unwrap_or_default()), bytes),
         }
     }

@@ -69,6 +69,11 @@ impl Epochs {
         engines.push(engine.weak());
     }
 
+    /// Whether an attempt is running.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.shared.running.load(Ordering::SeqCst) > 0
+    }
+
     /// Keeps the tick going until the guard is dropped.
     pub(crate) fn enter(&self) -> Ticking<'_> {
         // The thread reads the count after each tick: the first to enter has to wake it,

@@ -230,15 +230,16 @@ impl PluginHost {
         shaped: Arc<Shaped>,
         is_async: bool,
     ) -> Result<(Component, Arc<Shaped>), Error> {
+        let busy = self.inner.shapes.epochs().is_busy();
         let compiler = &self.inner.compiler;
         if !is_async {
-            match compiler.component(&shaped.target, Arc::clone(bytes), digest).await {
+            match compiler.component(&shaped.target, Arc::clone(bytes), digest, busy).await {
                 Err(Error::Compile(text)) if text.contains(ASYNC_FEATURE) => {}
                 component => return Ok((component?, shaped)),
             }
         }
         let shaped = self.inner.shapes.get(shaped.shape.concurrent())?;
-        let component = compiler.component(&shaped.target, Arc::clone(bytes), digest).await?;
+        let component = compiler.component(&shaped.target, Arc::clone(bytes), digest, busy).await?;
         Ok((component, shaped))
     }
 

@@ -39,13 +39,14 @@ pub(super) fn compile(
     options: &CompileOptions,
     want: Want,
     component: &[u8],
+    gives_way: bool,
 ) -> Result<Made, Error> {
     let mut request = Request {
         want,
         memory_bytes: options.memory_bytes,
         cpu_s: options.cpu.0.div_ceil(1000),
         nice: options.nice,
-        gives_way: true,
+        gives_way,
         bytes: component.len(),
     };
     if let Some(made) = run(program, options, &request, component)? {
