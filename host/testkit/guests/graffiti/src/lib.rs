@@ -22,14 +22,11 @@ wit_bindgen::generate!({
 use exports::test::graffiti::walls;
 use exports::wfhost::step::steps;
 use wfhost::host::{kv, log, progress};
-use wfhost::step::types::{
-    Context, Description, Error, Failure, RetryableFailure,
-};
+use wfhost::step::types::{Context, Description, Error, Failure, RetryableFailure};
 
 /// A title, a cleared screen, a line over the one before, reordered and hidden text, a colour by
 /// one control character, a mark of the host's own, and a line that looks like the host's.
-const PAINT: &str =
-    "\u{1b}]0;owned\u{7}\u{1b}[2J\rOWNED\u{202e}\u{9b}31m\u{fdd2}\u{7f}\u{2028}\u{200b}\nerror: forged";
+const PAINT: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J\rOWNED\u{202e}\u{9b}31m\u{fdd2}\u{7f}\u{2028}\u{200b}\nerror: forged";
 
 /// Docs of `walls`, as tools carry them. JSON's escapes make the same characters of it.
 #[used]
@@ -91,7 +88,11 @@ impl walls::Guest for Graffiti {
 /// Everywhere but in what is returned.
 fn say() {
     let field = |name: &str, value: String| log::Field { name: name.to_owned(), value };
-    log::write(log::Level::Warn, PAINT, &[field(PAINT, json(PAINT)), field("raw", PAINT.to_owned())]);
+    log::write(
+        log::Level::Warn,
+        PAINT,
+        &[field(PAINT, json(PAINT)), field("raw", PAINT.to_owned())],
+    );
     progress::report(1, 2, PAINT);
     println!("{PAINT}");
     eprintln!("{PAINT}");

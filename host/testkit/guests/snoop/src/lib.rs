@@ -28,9 +28,22 @@ type Heard = BTreeMap<String, String>;
 
 /// Where a host keeps things that are not a guest's.
 const PATHS: [&str; 16] = [
-    "/", ".", "..", "/in", "/in/", "/in/..", "/in/../", "/in/../secret-beside.txt", "/in/link-out",
-    "/in/link-beside", "/etc/passwd", "/etc/hostname", "/proc/self/environ", "/proc/self/maps",
-    "/home", "/in/none",
+    "/",
+    ".",
+    "..",
+    "/in",
+    "/in/",
+    "/in/..",
+    "/in/../",
+    "/in/../secret-beside.txt",
+    "/in/link-out",
+    "/in/link-beside",
+    "/etc/passwd",
+    "/etc/hostname",
+    "/proc/self/environ",
+    "/proc/self/maps",
+    "/home",
+    "/in/none",
 ];
 
 /// Everything but memory.
@@ -74,9 +87,8 @@ fn of_itself(heard: &mut Heard, context: &Context) {
 
 fn of_files(heard: &mut Heard) {
     for path in PATHS {
-        let names = fs::read_dir(path).map(|dir| {
-            dir.map(|entry| entry.map(|entry| entry.path())).collect::<Vec<_>>()
-        });
+        let names = fs::read_dir(path)
+            .map(|dir| dir.map(|entry| entry.map(|entry| entry.path())).collect::<Vec<_>>());
         tell(heard, &format!("list {path}"), names);
         tell(heard, &format!("read {path}"), fs::read_to_string(path));
         tell(heard, &format!("link {path}"), fs::read_link(path));
@@ -123,11 +135,14 @@ fn of_streams(heard: &mut Heard) {
 fn of_network(heard: &mut Heard) {
     let network = instance_network::instance_network();
     for name in ["localhost", "ip6-localhost", "host.docker.internal", "169.254.169.254", "::1"] {
-        let found = ip_name_lookup::resolve_addresses(&network, name).map(|stream| {
-            (0..4).map(|_| stream.resolve_next_address()).collect::<Vec<_>>()
-        });
+        let found = ip_name_lookup::resolve_addresses(&network, name)
+            .map(|stream| (0..4).map(|_| stream.resolve_next_address()).collect::<Vec<_>>());
         tell(heard, &format!("lookup {name}"), found);
-        tell(heard, &format!("std lookup {name}"), (name, 80).to_socket_addrs().map(|found| found.collect::<Vec<_>>()));
+        tell(
+            heard,
+            &format!("std lookup {name}"),
+            (name, 80).to_socket_addrs().map(|found| found.collect::<Vec<_>>()),
+        );
     }
     tell(heard, "connect", TcpStream::connect("127.0.0.1:22").map(|_| ()));
     tell(heard, "listen", TcpListener::bind("0.0.0.0:0").and_then(|it| it.local_addr()));
