@@ -66,7 +66,7 @@ fn the_lower_of_workflow_and_operator_is_pinned() {
 fn steps_that_do_not_fit_together_wait_for_one_another() {
     let place = Place::new();
     let config = place.write("config.toml", "pool = { slots = 4, memory = \"600MiB\" }\n");
-    let steps = "  - { id: a, map: \"${[1, 2, 3, 4, 5, 6]}\", as: n, at_once: 6, call: p/report, with: null }";
+    let steps = "  - { id: a, map: \"${[1, 2, 3, 4, 5, 6]}\", as: n, at_once: 6, call: p/write-log, with: \"x\" }";
     let file = workflow(&place, "limits: { memory: 512MiB }", steps);
     let config = config.display().to_string();
     place.wfhost(&["run", &file, "--config", &config]).ok();
