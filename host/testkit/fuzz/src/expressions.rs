@@ -2,16 +2,18 @@
 //!
 //! Any text: refused or compiled, in bounded time; what it gives is JSON, the same each time, and
 //! the same once the part that no item changes was bound. A text whose `${` are escaped gives
-//! itself.
+//! itself. What works for every item is not refused by the check of
+//! types.
 
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
-use wfhost_workflow::definition::{Definition, StepKind};
+use wfhost_workflow::definition::{Definition, Draft, Offer, StepKind};
 use wfhost_workflow::expression::{
     BUILT_BYTES_MAX, Error, Item, RunFacts, Scope, StepOutputs, Template,
 };
-use wfhost_workflow::{Json, RunId, StepId};
+use wfhost_workflow::{Contract, Json, Name, RunId, StepId};
 
 use crate::given::Given;
 use crate::value;
@@ -105,8 +107,57 @@ fn evaluate(value: &Value) {
             {}
         _ => panic!("binding changes the outcome: {given:?} {bound:?}"),
     }
+    works_where_it_works(value, &template);
     drop(template.evaluate_bool(&scope));
     drop(template.evaluate_list(&scope));
+}
+
+/// What the input of this module is an example of.
+const INPUT_SCHEMA: &str = r#"{"type":"object","required":["folder","n","big","x","z","a","list",
+    "names","people","nothing","yes","odd key","text"],"properties":{"folder":{"type":"string"},
+    "n":{"type":"integer"},"big":{"type":"integer"},"x":{"type":"number"},"z":{"type":"integer"},
+    "a":{"type":"number"},"list":{"type":"array","items":{"type":"integer"}},"names":{"type":"array",
+    "items":{"type":"string"}},"people":{"type":"array","items":{"type":"object","required":["name",
+    "age"],"properties":{"name":{"type":"string"},"age":{"type":"integer"}}}},"nothing":{"type":
+    "null"},"yes":{"type":"boolean"},"odd key":{"type":"object"},"text":{"type":"string"}}}"#;
+
+static OFFERS: LazyLock<BTreeMap<Name, Offer>> = LazyLock::new(|| {
+    let any = || Json::from_trusted("true");
+    let contract = Contract {
+        name: "f".to_owned(),
+        docs: String::new(),
+        input_schema: any(),
+        output_schema: any(),
+    };
+    let contracts = Some(Arc::new(vec![contract]));
+    [(Name::from("p"), Offer { contracts, ..Offer::default() })].into_iter().collect()
+});
+
+/// What may leave a part of itself out: what is wrong there is reported, and does not show here.
+const LEAVES_OUT: [&str; 8] = ["&&", "||", "?", "all", "exists", "filter", "map", "has"];
+
+/// Evaluated for every item of a real run, it gives a value: then the check must let it pass.
+fn works_where_it_works(value: &Value, template: &Template) {
+    let text = value.to_string();
+    if LEAVES_OUT.iter().any(|word| text.contains(word)) {
+        return;
+    }
+    let items = WORLD.input.to_value()["people"].take();
+    let works = items.as_array().into_iter().flatten().zip(0..).all(|(item, index)| {
+        let item = Json::from_value(item);
+        let item = Some(Item { value: &item, index });
+        template.evaluate(&Scope { item, ..WORLD.scope() }).is_ok()
+    });
+    if !works {
+        return;
+    }
+    let source = format!(
+        "{{workflow: w, input: {INPUT_SCHEMA}, plugins: {{p: x}}, steps: [{{id: a, set: {}}},
+          {{id: b, map: '${{input.people}}', as: p, call: p/f, with: {value}}}]}}",
+        WORLD.first
+    );
+    let checked = Draft::read(&source).check(&OFFERS, Vec::new());
+    assert!(!checked.is_refused(), "it works and is refused: {value}: {:?}", checked.problems);
 }
 
 /// A text without expressions is what it says.

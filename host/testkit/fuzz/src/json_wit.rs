@@ -217,7 +217,8 @@ pub(crate) fn run(bytes: &[u8]) {
 
 /// A schema that refuses what can be read would make `check` refuse what works.
 fn fits(schema: Option<&Schema>, text: &str) {
-    let json = Json::parse(text).expect("what was read is JSON");
+    // A step's input is JSON whenever it comes here; of other text only that it does no harm.
+    let Ok(json) = Json::parse(text) else { return };
     let verdict = schema.map_or(Ok(()), |schema| schema.check(&json));
     assert!(verdict.is_ok(), "the schema refuses {text}: {verdict:?}: {schema:?}");
 }

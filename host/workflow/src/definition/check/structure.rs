@@ -47,7 +47,7 @@ impl Check<'_> {
                 continue;
             }
             let message = format!("the result of step `{}` is never used", step.name);
-            let length = u32::try_from(step.name.chars().count()).unwrap_or(1);
+            let length = u32::try_from(step.name.chars().count()).unwrap_or(1).max(1);
             let problem = Problem { length, ..Problem::new(step.at, message) };
             self.report(problem, Severity::Note, Code::UnusedResult);
         }
