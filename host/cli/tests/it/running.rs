@@ -164,6 +164,9 @@ fn functions_of_any_component_are_steps() {
     let failing = ANY.replace("b: 2", "b: 0");
     let file = place.workflow("failing.yaml", "echo-types", &failing);
     place.wfhost(&["run", &file]).exits(1).says("by-zero");
+    let handles = ANY.replace("arithmetic#divide", "files#rename");
+    let file = place.workflow("handles.yaml", "echo-types", &handles);
+    place.wfhost(&["check", &file]).exits(3).says("borrow<file>");
     let wrong = ANY.replace("b: 2", "b: two");
     let file = place.workflow("wrong.yaml", "echo-types", &wrong);
     place.wfhost(&["check", &file]).exits(3).says("wrong.yaml:");
