@@ -79,8 +79,9 @@ impl Shaped {
         store.limiter(|state| &mut state.meter);
         let hostcall_fuel = held.get(Limit::HostcallFuel);
         store.set_hostcall_fuel(usize::try_from(hostcall_fuel).unwrap_or(usize::MAX));
-        // Resources of the guest's own cost the host as much as ours do.
-        let handles = held.get(Limit::Handles);
+        // Resources of the guest's own cost the host as much as ours do. One of them is counted
+        // in each component that has it or lends it, so there are more of these than of ours.
+        let handles = held.get(Limit::Handles).saturating_mul(4);
         store.set_max_component_handles(usize::try_from(handles).unwrap_or(usize::MAX));
         if self.shape.strict {
             let fuelled = store
