@@ -42,8 +42,13 @@ fn harmless(outcome: &Outcome) {
 fn said_harmlessly(outcome: &Outcome) {
     harmless(outcome);
     let all = format!("{}{}", outcome.stdout, outcome.stderr);
-    // As a line shows it, or as JSON does.
-    let shown = ["\\u{1b}]0;owned\\u{7}", "\\u001b]0;owned\\u0007", "\\u{202e}"];
+    // As a line shows it, or JSON, or a report with a mark below a column.
+    let shown = [
+        "\\u{1b}]0;owned\\u{7}",
+        "\u{fffd}]0;owned\u{fffd}",
+        "\\u001b]0;owned\\u0007",
+        "\\u{202e}",
+    ];
     assert!(
         shown.iter().any(|shown| all.contains(shown)),
         "nothing of the guest's is shown:\n{all}"
