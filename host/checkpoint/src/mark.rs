@@ -6,7 +6,7 @@
 //! leaves the other.
 
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::{Durability, Error, files};
@@ -14,7 +14,7 @@ use crate::{Durability, Error, files};
 const MAGIC: &[u8; 8] = b"wfmark1\n";
 const SLOT_BYTES: usize = 32;
 /// Slots lie in different sectors.
-const SLOT_DISTANCE: u64 = 4096;
+const SLOT_DISTANCE: usize = 4096;
 
 /// How far the store had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -48,7 +48,7 @@ pub(crate) fn read(path: &Path) -> Result<Found, Error> {
     let Some(bytes) = files::read(path)? else {
         return Ok(Found::Missing);
     };
-    let slots = [0, SLOT_DISTANCE as usize];
+    let slots = [0, SLOT_DISTANCE];
     let newest = slots
         .into_iter()
         .filter_map(|at| bytes.get(at..)?.first_chunk::<SLOT_BYTES>())
@@ -64,34 +64,38 @@ impl Mark {
         progress: Progress,
         durability: Durability,
     ) -> Result<Self, Error> {
-        let is_new = !path.exists();
+        if !path.exists() {
+            Self::make(&path, progress, durability)?;
+        }
         let file = OpenOptions::new()
             .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
             .open(&path)
             .map_err(|source| Error::io("open", &path, source))?;
-        let mark = Self { path, file };
-        if is_new {
-            mark.write(progress)?;
-            if durability == Durability::Sync {
-                mark.file.sync_all().map_err(|source| Error::io("sync", &mark.path, source))?;
-            }
-            if let Some(folder) = mark.path.parent() {
-                files::sync(folder, durability)?;
-            }
-        }
-        Ok(mark)
+        Ok(Self { path, file })
+    }
+
+    /// Renamed into place when it is whole: a mark without a slot would count as damage.
+    fn make(path: &Path, progress: Progress, durability: Durability) -> Result<(), Error> {
+        let mut bytes = vec![0; slot_at(progress)];
+        bytes.extend(slot(progress));
+        let temporary = path.with_extension("new");
+        files::remove_file(&temporary)?;
+        files::write_new(&temporary, &bytes, durability)?;
+        files::rename(&temporary, path)?;
+        path.parent().map_or(Ok(()), |folder| files::sync(folder, durability))
     }
 
     /// Says that the store has come to `progress`; call it only when that is durable.
     pub(crate) fn write(&self, progress: Progress) -> Result<(), Error> {
-        let at = (progress.batches % 2) * SLOT_DISTANCE;
         self.file
-            .write_all_at(&slot(progress), at)
+            .write_all_at(&slot(progress), slot_at(progress) as u64)
             .map_err(|source| Error::io("write", &self.path, source))
     }
+}
+
+/// Where in the file a slot stands.
+const fn slot_at(progress: Progress) -> usize {
+    if progress.batches.is_multiple_of(2) { 0 } else { SLOT_DISTANCE }
 }
 
 fn slot(progress: Progress) -> [u8; SLOT_BYTES] {
