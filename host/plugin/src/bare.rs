@@ -36,24 +36,34 @@ impl Bare {
     /// # Errors
     /// What wasmtime or the step says.
     pub async fn call(&self) -> Result<String, String> {
-        let limits = Limits::default();
-        let kv = Kv::new(Arc::new(BTreeMap::new()), &limits);
-        let state = AttemptState::new(&limits, Arc::clone(&self.sink), kv, None);
-        let Some(steps) = &self.plugin.linked.steps else {
-            return Err("no component of the step world".to_owned());
-        };
-        let mut store = Store::new(&self.plugin.shaped.target.engine, state);
-        store.set_epoch_deadline(u64::MAX / 2);
-        let called = async {
-            let step = steps.instantiate_async(&mut store).await?;
-            let steps = step.wfhost_step_steps();
-            steps.call_run(&mut store, &self.function, &self.context, &self.input).await
-        };
-        match called.await {
-            Ok(Ok(output)) => Ok(output),
-            Ok(Err(error)) => Err(format!("{error:?}")),
-            Err(error) => Err(format!("{error:?}")),
-        }
+        let sink = Arc::clone(&self.sink);
+        call(&self.plugin, &self.function, &self.context, &self.input, sink).await
+    }
+}
+
+async fn call(
+    plugin: &Plugin,
+    function: &str,
+    context: &Context,
+    input: &str,
+    sink: Arc<dyn StepSink>,
+) -> Result<String, String> {
+    let limits = Limits::default();
+    let kv = Kv::new(Arc::new(BTreeMap::new()), &limits);
+    let state = AttemptState::new(&limits, sink, kv, None);
+    let Some(steps) = &plugin.linked.steps else {
+        return Err("no component of the step world".to_owned());
+    };
+    let mut store = Store::new(&plugin.shaped.target.engine, state);
+    store.set_epoch_deadline(u64::MAX / 2);
+    let called = async {
+        let step = steps.instantiate_async(&mut store).await?;
+        step.wfhost_step_steps().call_run(&mut store, function, context, input).await
+    };
+    match called.await {
+        Ok(Ok(output)) => Ok(output),
+        Ok(Err(error)) => Err(format!("{error:?}")),
+        Err(error) => Err(format!("{error:?}")),
     }
 }
 
@@ -62,28 +72,30 @@ impl Bare {
 /// limits from.
 pub struct Unlimited {
     host: PluginHost,
-    bare: Arc<Bare>,
+    plugin: Arc<Plugin>,
 }
 
 impl Unlimited {
-    /// Prepares what `invocation` says.
+    /// Calls steps of `plugin`.
     #[must_use]
-    pub fn new(host: PluginHost, plugin: Arc<Plugin>, invocation: Invocation) -> Self {
-        Self { host, bare: Arc::new(Bare::new(plugin, invocation)) }
+    pub const fn new(host: PluginHost, plugin: Arc<Plugin>) -> Self {
+        Self { host, plugin }
     }
 
     /// One call; the step's output.
     ///
     /// # Errors
     /// What wasmtime or the step says.
-    pub async fn call(&self) -> Result<Json, Failure> {
+    pub async fn call(&self, invocation: Invocation) -> Result<Json, Failure> {
         let failed = |error: String| Failure::new(FailureKind::Host, "bench", error);
-        let bare = Arc::clone(&self.bare);
+        let plugin = Arc::clone(&self.plugin);
+        let step = invocation.function.clone();
         let attempt = Box::pin(async move {
-            let output = bare.call().await.map_err(failed)?;
-            Json::parse(&output).map_err(|error| failed(error.to_string()))
+            let Invocation { function, context, input, sink, .. } = invocation;
+            let told = crate::run::guest_context(context, Duration::from_secs(1));
+            let output = call(&plugin, &function, &told, input.as_str(), sink).await;
+            Json::parse(&output.map_err(failed)?).map_err(|error| failed(error.to_string()))
         });
-        let (lanes, bare) = (&self.host.inner.lanes, &self.bare);
-        lanes.run(&bare.plugin.long, &bare.function, attempt).await
+        self.host.inner.lanes.run(&self.plugin.long, &step, attempt).await
     }
 }

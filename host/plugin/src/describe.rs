@@ -2,6 +2,7 @@
 //! checked.
 
 use std::collections::{BTreeMap, HashSet};
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::time::timeout;
@@ -105,7 +106,7 @@ impl PluginHost {
                 .await
                 .map_err(|error| failure::from_call(&error, &held))
         };
-        self.kept(&held, answer).await
+        self.kept(&held, pin!(answer)).await
     }
 }
 

@@ -1,7 +1,8 @@
 //! The clock tick that makes a running guest look up: one OS thread for all engines.
 //!
 //! A thread and not a task, so that it ticks while every async thread is busy in a guest.
-//! It sleeps while no attempt runs and ends with its owner.
+//! It sleeps while no attempt runs and ends with its owner. Waking it costs as much as a short
+//! step, so it goes on ticking for a while after the last one.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +16,9 @@ use crate::Error;
 /// How often a guest yields: how late a timeout can be, and how long others wait for it.
 const TICK: Duration = Duration::from_millis(1);
 
+/// After so many ticks without an attempt, the thread sleeps until there is one.
+const IDLE_TICKS: u32 = 20;
+
 /// Starts and stops the tick.
 pub(crate) struct Epochs {
     shared: Arc<Shared>,
@@ -24,11 +28,45 @@ pub(crate) struct Epochs {
 #[derive(Default)]
 struct Shared {
     running: AtomicUsize,
+    /// An attempt has begun since the last tick.
+    began: AtomicBool,
+    /// The thread sleeps, or is about to.
+    parked: AtomicBool,
     stopped: AtomicBool,
     engines: Mutex<Vec<EngineWeak>>,
 }
 
 impl Shared {
+    fn keep_ticking(&self) {
+        let mut idle = 0;
+        while !self.stopped.load(Ordering::SeqCst) {
+            self.tick();
+            let busy = self.began.swap(false, Ordering::Relaxed) || self.is_busy();
+            idle = if busy { 0 } else { idle + 1 };
+            if idle < IDLE_TICKS {
+                thread::sleep(TICK);
+            } else {
+                self.sleep_until_busy();
+                idle = 0;
+            }
+        }
+    }
+
+    /// Who enters counts itself first and looks for a sleeper then; here it is the other way
+    /// round. So one of the two sees the other, and a wake-up that comes too early is kept for
+    /// the `park`.
+    fn sleep_until_busy(&self) {
+        self.parked.store(true, Ordering::SeqCst);
+        if !self.is_busy() && !self.stopped.load(Ordering::SeqCst) {
+            thread::park();
+        }
+        self.parked.store(false, Ordering::SeqCst);
+    }
+
+    fn is_busy(&self) -> bool {
+        self.running.load(Ordering::SeqCst) > 0
+    }
+
     fn tick(&self) {
         let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
         engines.retain(|engine| match engine.upgrade() {
@@ -47,16 +85,7 @@ impl Epochs {
         let seen = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("wfhost-epoch".to_owned())
-            .spawn(move || {
-                while !seen.stopped.load(Ordering::SeqCst) {
-                    seen.tick();
-                    if seen.running.load(Ordering::SeqCst) == 0 {
-                        thread::park();
-                    } else {
-                        thread::sleep(TICK);
-                    }
-                }
-            })
+            .spawn(move || seen.keep_ticking())
             .map_err(Error::Thread)?
             .thread()
             .clone();
@@ -71,14 +100,14 @@ impl Epochs {
 
     /// Whether an attempt is running.
     pub(crate) fn is_busy(&self) -> bool {
-        self.shared.running.load(Ordering::SeqCst) > 0
+        self.shared.is_busy()
     }
 
     /// Keeps the tick going until the guard is dropped.
     pub(crate) fn enter(&self) -> Ticking<'_> {
-        // The thread reads the count after each tick: the first to enter has to wake it,
-        // and a wake-up that comes too early is kept for its next `park`.
-        if self.shared.running.fetch_add(1, Ordering::SeqCst) == 0 {
+        self.shared.running.fetch_add(1, Ordering::SeqCst);
+        self.shared.began.store(true, Ordering::Relaxed);
+        if self.shared.parked.load(Ordering::SeqCst) {
             self.thread.unpark();
         }
         Ticking(&self.shared.running)
@@ -123,6 +152,21 @@ mod tests {
         drop(epochs);
         while has_thread("wfhost-epoch") {
             thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_sleeping_tick_is_woken_by_an_attempt() {
+        let epochs = Epochs::start().unwrap();
+        for _ in 0..3 {
+            while !epochs.shared.parked.load(Ordering::SeqCst) {
+                thread::yield_now();
+            }
+            let _ticking = epochs.enter();
+            // Ticks again: it takes notice of who began.
+            while epochs.shared.began.load(Ordering::SeqCst) {
+                thread::yield_now();
+            }
         }
     }
 

@@ -27,15 +27,20 @@ pub(crate) struct Pace {
 }
 
 /// Runs `attempt` as long as it keeps the pace; cancel-safe.
+///
+/// Its first turn is not counted: that is one tick at most, and most attempts have no second.
 pub(crate) async fn kept<T>(pace: Pace, attempt: impl Future<Output = T>) -> Result<T, Exceeded> {
     let mut attempt = pin!(attempt);
     let mut left = pace.cpu;
+    let mut first = true;
     std::future::poll_fn(|context| {
-        let before = clock::thread_cpu();
+        let before = (!std::mem::take(&mut first)).then(clock::thread_cpu);
         if let Poll::Ready(answer) = attempt.as_mut().poll(context) {
             return Poll::Ready(Ok(answer));
         }
-        left = left.saturating_sub(clock::thread_cpu().saturating_sub(before));
+        if let Some(before) = before {
+            left = left.saturating_sub(clock::thread_cpu().saturating_sub(before));
+        }
         if left.is_zero() {
             return Poll::Ready(Err(Exceeded::Cpu));
         }

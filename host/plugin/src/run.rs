@@ -1,6 +1,7 @@
 //! One attempt: a fresh store, the call, and what came of it.
 
 use std::collections::BTreeMap;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -159,7 +160,7 @@ impl PluginHost {
                 Err(error) => Err(failure::of_call(&error, &mut store, &held).await),
             }
         };
-        let ended = self.kept(&held, attempt).await;
+        let ended = self.kept(&held, pin!(attempt)).await;
         let state = store.into_data();
         if let Some(limit) = state.kv.refused() {
             self.inner.counters.hit(limit);
@@ -168,11 +169,12 @@ impl PluginHost {
         Ok(Completion { output, kv: state.kv.into_writes() })
     }
 
-    /// Holds an attempt to its wall clock and its computing time.
+    /// Holds an attempt to its wall clock and its computing time. It stays where it is pinned:
+    /// an attempt is large, and each future around it would copy it.
     pub(crate) async fn kept<T>(
         &self,
         held: &Held,
-        attempt: impl Future<Output = Result<T, Failure>>,
+        attempt: Pin<&mut impl Future<Output = Result<T, Failure>>>,
     ) -> Result<T, Failure> {
         let _ticking = self.inner.shapes.epochs().enter();
         let cpu = Duration::from_millis(held.get(Limit::CpuTime));

@@ -109,14 +109,14 @@ async fn compare() -> Vec<Row> {
     let host = host();
     let plugin = load(&host, "bench-steps").await;
     let bare = Bare::new(Arc::clone(&plugin), invocation());
-    let unlimited = Unlimited::new(host.clone(), Arc::clone(&plugin), invocation());
+    let unlimited = Unlimited::new(host.clone(), Arc::clone(&plugin));
     let (mut ours, mut theirs, mut off) = (Times::default(), Times::default(), Times::default());
     for round in 0..ROUNDS {
         let started = clock::now();
         bare.call().await.expect("the bare call succeeds");
         let bare_time = started.elapsed();
         let started = clock::now();
-        unlimited.call().await.expect("the call without limits succeeds");
+        unlimited.call(invocation()).await.expect("the call without limits succeeds");
         let off_time = started.elapsed();
         let started = clock::now();
         host.run(&plugin, invocation()).await.expect("the call succeeds");
