@@ -1,13 +1,14 @@
 //! Between runs and workers: orders that are out, and what workers say.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 
 use wfhost_transport::client::ShownLogLine;
 use wfhost_transport::message::{
     CANCELLED, Dispatch, FromWorker, NO_SLOT, Outcome, PROTOCOL, Payload, ToWorker,
 };
 use wfhost_transport::{DecodeError, SendError};
-use wfhost_workflow::placement::{Decision, Placement, Wanted};
+use wfhost_workflow::placement::{Decision, Joining, Placement, Priority, Wanted};
 use wfhost_workflow::run::{AttemptOutcome, Input, KvWrite, Order};
 use wfhost_workflow::{
     Attempt, AttemptId, Digest, DurationMs, Failure, FailureKind, Json, MonotonicMs, RunId, TaskId,
@@ -106,7 +107,16 @@ impl EventLoop {
             dirs: plugin.dirs.clone(),
             kv: kv_of(&order.kv),
         });
-        let wanted = Wanted { attempt, timeout: step.timeout };
+        let wanted = Wanted {
+            attempt,
+            timeout: step.timeout,
+            component: plugin.digest,
+            workflow: definition.name.clone(),
+            requires: Arc::default(),
+            priority: Priority::default(),
+            concurrency: None,
+            queue_timeout: None,
+        };
         self.dispatcher.add_order(attempt, dispatch, order.input);
         let decisions = self.dispatcher.placement.wanted(self.parts.clock.monotonic(), wanted);
         self.carry_out(decisions);
@@ -195,7 +205,8 @@ impl EventLoop {
         }
         let now = self.parts.clock.monotonic();
         self.dispatcher.workers.insert(worker, now);
-        let decisions = self.dispatcher.placement.joined(now, worker, slots.min(SLOTS_MAX));
+        let joining = Joining { slots: slots.min(SLOTS_MAX), ..Joining::default() };
+        let decisions = self.dispatcher.placement.joined(now, worker, joining);
         self.carry_out(decisions);
     }
 
@@ -267,7 +278,7 @@ impl EventLoop {
                     tracing::warn!(?worker, "a worker was silent for too long");
                     self.dispatcher.workers.remove(&worker);
                 }
-                Decision::Lost { attempt } => {
+                Decision::Lost { attempt, worker: _ } => {
                     self.release(attempt);
                     let reason = "its worker is gone".to_owned();
                     self.end(attempt, AttemptOutcome::Lost { reason });

@@ -6,8 +6,9 @@
 //! result, by its deadline, by its worker's silence, or by being withdrawn, and only once.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
-use crate::{AttemptId, DurationMs, MonotonicMs, WorkerId};
+use crate::{AttemptId, Digest, DurationMs, MonotonicMs, Name, WorkerId};
 
 /// A worker that was not heard of for this long has lost its leases (DESIGN.md, the wire).
 pub const LEASE: DurationMs = DurationMs::from_secs(3);
@@ -29,6 +30,8 @@ pub struct Placement {
     waiting: BTreeMap<u64, Wanted>,
     places: HashMap<AttemptId, Place>,
     deadlines: BTreeSet<(MonotonicMs, AttemptId)>,
+    /// Until when a worker may still claim them.
+    orphans: BTreeSet<(MonotonicMs, AttemptId)>,
     arrivals: u64,
     ticked_at: Option<MonotonicMs>,
 }
@@ -53,15 +56,65 @@ impl Worker {
 enum Place {
     Waiting { arrival: u64 },
     Leased { worker: WorkerId, deadline: MonotonicMs },
+    Orphaned { until: MonotonicMs, timeout: DurationMs },
+}
+
+/// What a worker says of itself when it joins.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Joining {
+    /// Attempts at once.
+    pub slots: u32,
+    /// What steps may require.
+    pub labels: BTreeMap<String, String>,
+    /// Components that it has already.
+    pub components: BTreeSet<Digest>,
+    /// Attempts that it says it is running, and has proved to have been given: those that it may
+    /// keep take their slots before anything new is assigned, and it is told to stop the others.
+    pub running: Vec<AttemptId>,
+}
+
+/// What goes first where not everything can: a step's workflow decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Priority(i8);
+
+impl Priority {
+    /// The last to go.
+    pub const MIN: i8 = -10;
+    /// The first to go.
+    pub const MAX: i8 = 10;
+
+    /// From a number between [`Self::MIN`] and [`Self::MAX`].
+    #[must_use]
+    pub fn new(level: i64) -> Option<Self> {
+        i8::try_from(level).ok().filter(|level| (Self::MIN..=Self::MAX).contains(level)).map(Self)
+    }
+
+    /// As the number.
+    #[must_use]
+    pub const fn level(self) -> i8 {
+        self.0
+    }
 }
 
 /// An attempt that wants a worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// Which attempt.
     pub attempt: AttemptId,
     /// Wall clock that it may take on the worker.
     pub timeout: DurationMs,
+    /// What it runs: workers that have it already are preferred.
+    pub component: Digest,
+    /// Whose attempt it is: workflows share the slots fairly.
+    pub workflow: Name,
+    /// Labels that its worker must have.
+    pub requires: Arc<BTreeMap<String, String>>,
+    /// What goes first.
+    pub priority: Priority,
+    /// At most so many attempts of its component may be at workers when it is given to one.
+    pub concurrency: Option<u32>,
+    /// How long it may wait for a worker; `None`: for ever.
+    pub queue_timeout: Option<DurationMs>,
 }
 
 /// What placement decides; the caller carries it out in order.
@@ -82,10 +135,12 @@ pub enum Decision {
         /// What.
         attempt: AttemptId,
     },
-    /// The attempt's worker is gone: tell the run that it is lost.
+    /// The attempt's worker is gone, or nobody has claimed it: tell the run that it is lost.
     Lost {
         /// What.
         attempt: AttemptId,
+        /// Who held it and is gone; `None`: it was an orphan.
+        worker: Option<WorkerId>,
     },
     /// The attempt's worker hangs: tell the run that it timed out.
     TimedOut {
@@ -106,11 +161,69 @@ impl Placement {
         Self::default()
     }
 
-    /// A worker is there, with so many slots; whatever a former one of this id held is lost.
-    pub fn joined(&mut self, now: MonotonicMs, worker: WorkerId, slots: u32) -> Vec<Decision> {
+    /// A worker is there; whatever a former one of this id held is lost.
+    pub fn joined(
+        &mut self,
+        now: MonotonicMs,
+        worker: WorkerId,
+        joining: Joining,
+    ) -> Vec<Decision> {
         let mut decisions = self.release(worker);
+        let slots = joining.slots;
         let joined = Worker { slots, holds: BTreeMap::new(), heard_at: now, draining: false };
         self.workers.insert(worker, joined);
+        for attempt in joining.running {
+            if !self.adopted(now, worker, attempt) {
+                decisions.push(Decision::Stop { worker, attempt });
+            }
+        }
+        self.assign(now, &mut decisions);
+        decisions
+    }
+
+    /// The coordinator was restarted: the attempt may still be at a worker, and is lost at `until`
+    /// if nobody has claimed it. One that is already here is left where it is.
+    pub fn orphaned(&mut self, _now: MonotonicMs, wanted: Wanted, until: MonotonicMs) {
+        if self.places.contains_key(&wanted.attempt) {
+            return;
+        }
+        let place = Place::Orphaned { until, timeout: wanted.timeout };
+        self.places.insert(wanted.attempt, place);
+        self.orphans.insert((until, wanted.attempt));
+    }
+
+    /// A worker says that it is running an attempt: `true`: it holds it, now or since before;
+    /// `false`: it is not its, tell it to stop.
+    pub fn adopted(&mut self, now: MonotonicMs, worker: WorkerId, attempt: AttemptId) -> bool {
+        match (self.places.get(&attempt).copied(), self.workers.get_mut(&worker)) {
+            (Some(Place::Leased { worker: holder, .. }), _) => holder == worker,
+            (Some(Place::Orphaned { until, timeout }), Some(adopter)) => {
+                self.orphans.remove(&(until, attempt));
+                adopter.holds.insert(attempt, None);
+                // How long it has been running is not known.
+                let deadline = now + timeout + DEADLINE_GRACE;
+                self.deadlines.insert((deadline, attempt));
+                self.places.insert(attempt, Place::Leased { worker, deadline });
+                true
+            }
+            (Some(Place::Orphaned { .. } | Place::Waiting { .. }) | None, _) => false,
+        }
+    }
+
+    /// The same worker process is on a new connection: what it held, its slots and whether it
+    /// drains move there. Nothing moves from a worker that is not known.
+    pub fn moved(&mut self, now: MonotonicMs, from: WorkerId, to: WorkerId) -> Vec<Decision> {
+        let Some(mut worker) = self.workers.remove(&from) else { return Vec::new() };
+        let mut decisions = self.release(to);
+        worker.heard_at = now;
+        for attempt in worker.holds.keys() {
+            if let Some(Place::Leased { worker: holder, .. }) = self.places.get_mut(attempt)
+                && *holder == from
+            {
+                *holder = to;
+            }
+        }
+        self.workers.insert(to, worker);
         self.assign(now, &mut decisions);
         decisions
     }
@@ -157,14 +270,15 @@ impl Placement {
         if !self.places.contains_key(&wanted.attempt) {
             let arrival = self.arrivals;
             self.arrivals += 1;
-            self.waiting.insert(arrival, wanted);
             self.places.insert(wanted.attempt, Place::Waiting { arrival });
+            self.waiting.insert(arrival, wanted);
             self.assign(now, &mut decisions);
         }
         decisions
     }
 
-    /// A worker says that an attempt ended there: its slot is free, its lease is over.
+    /// A worker says that an attempt ended there: its slot is free, its lease is over. An orphan
+    /// may end at any worker: that it was given it is for the caller to check.
     pub fn ended(
         &mut self,
         now: MonotonicMs,
@@ -175,11 +289,16 @@ impl Placement {
         if let Some(worker) = self.workers.get_mut(&worker) {
             worker.holds.remove(&attempt);
         }
-        if let Some(Place::Leased { worker: holder, deadline }) = self.places.get(&attempt).copied()
-            && holder == worker
-        {
-            self.places.remove(&attempt);
-            self.deadlines.remove(&(deadline, attempt));
+        match self.places.get(&attempt).copied() {
+            Some(Place::Leased { worker: holder, deadline }) if holder == worker => {
+                self.places.remove(&attempt);
+                self.deadlines.remove(&(deadline, attempt));
+            }
+            Some(Place::Orphaned { until, .. }) => {
+                self.places.remove(&attempt);
+                self.orphans.remove(&(until, attempt));
+            }
+            Some(Place::Leased { .. } | Place::Waiting { .. }) | None => {}
         }
         self.assign(now, &mut decisions);
         decisions
@@ -191,6 +310,10 @@ impl Placement {
             None => Vec::new(),
             Some(Place::Waiting { arrival }) => {
                 self.waiting.remove(&arrival);
+                Vec::new()
+            }
+            Some(Place::Orphaned { until, .. }) => {
+                self.orphans.remove(&(until, attempt));
                 Vec::new()
             }
             Some(Place::Leased { worker, deadline }) => {
@@ -230,6 +353,7 @@ impl Placement {
             decisions.extend(self.withdrawn(now, attempt));
             decisions.push(Decision::TimedOut { attempt });
         }
+        self.lose_orphans(now, &mut decisions);
         self.stop_again(now, &mut decisions);
         self.assign(now, &mut decisions);
         decisions
@@ -247,10 +371,37 @@ impl Placement {
         matches!(self.places.get(attempt), Some(Place::Leased { .. }))
     }
 
-    /// Whether time can change anything: there is a worker, or a lease.
+    /// Who holds an attempt.
+    #[must_use]
+    pub fn holder(&self, attempt: &AttemptId) -> Option<WorkerId> {
+        match self.places.get(attempt) {
+            Some(Place::Leased { worker, .. }) => Some(*worker),
+            Some(Place::Waiting { .. } | Place::Orphaned { .. }) | None => None,
+        }
+    }
+
+    /// What a worker holds, in order; not what it was told to stop.
+    pub fn held_by(&self, worker: WorkerId) -> impl Iterator<Item = AttemptId> {
+        let holds = self.workers.get(&worker).map(|worker| &worker.holds);
+        let leased = |(attempt, told): (&AttemptId, &Option<_>)| told.is_none().then_some(*attempt);
+        holds.into_iter().flatten().filter_map(leased)
+    }
+
+    /// Whether time can change anything: there is a worker, a lease or an orphan.
     #[must_use]
     pub fn needs_ticks(&self) -> bool {
-        !self.workers.is_empty() || !self.deadlines.is_empty()
+        !self.workers.is_empty() || !self.deadlines.is_empty() || !self.orphans.is_empty()
+    }
+
+    fn lose_orphans(&mut self, now: MonotonicMs, decisions: &mut Vec<Decision>) {
+        while let Some((until, attempt)) = self.orphans.first().copied() {
+            if until > now {
+                break;
+            }
+            self.orphans.pop_first();
+            self.places.remove(&attempt);
+            decisions.push(Decision::Lost { attempt, worker: None });
+        }
     }
 
     /// A process that was stopped hears nobody: that is not the workers' silence.
@@ -260,6 +411,21 @@ impl Placement {
         {
             for worker in self.workers.values_mut() {
                 worker.heard_at = worker.heard_at.max(now);
+            }
+            self.keep_orphans(now + LEASE);
+        }
+    }
+
+    /// Nobody could claim them meanwhile.
+    fn keep_orphans(&mut self, at_least: MonotonicMs) {
+        while let Some((until, attempt)) = self.orphans.first().copied() {
+            if until >= at_least {
+                break;
+            }
+            self.orphans.pop_first();
+            self.orphans.insert((at_least, attempt));
+            if let Some(Place::Orphaned { until, .. }) = self.places.get_mut(&attempt) {
+                *until = at_least;
             }
         }
     }
@@ -289,7 +455,7 @@ impl Placement {
             {
                 self.places.remove(&attempt);
                 self.deadlines.remove(&(deadline, attempt));
-                decisions.push(Decision::Lost { attempt });
+                decisions.push(Decision::Lost { attempt, worker: Some(worker) });
             }
         }
         decisions
@@ -297,7 +463,7 @@ impl Placement {
 
     fn assign(&mut self, now: MonotonicMs, decisions: &mut Vec<Decision>) {
         while let Some((arrival, wanted)) = self.waiting.first_key_value() {
-            let (arrival, wanted) = (*arrival, *wanted);
+            let (arrival, wanted) = (*arrival, wanted.clone());
             let freest = self
                 .workers
                 .iter_mut()

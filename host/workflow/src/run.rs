@@ -28,7 +28,7 @@ use crate::{
     Attempt, Definition, Failure, Json, Name, PinnedPlugin, Revision, RunId, StepId, TaskId,
     TimestampMs,
 };
-use state::{State, Status};
+use state::{State, Status, TaskState};
 
 /// One run in memory: its definition, its state, and what can be made again from both.
 #[derive(Debug)]
@@ -265,6 +265,17 @@ impl Run {
     #[must_use]
     pub const fn kv(&self) -> &Arc<BTreeMap<String, Vec<u8>>> {
         &self.state.kv
+    }
+
+    /// The attempts that are wanted or under way: after a restart, those that a worker may have.
+    pub fn under_way(&self) -> impl Iterator<Item = (TaskId, Attempt)> {
+        self.tasks().filter_map(|(task, state)| match state {
+            TaskState::UnderWay { attempt, .. } => Some((task, *attempt)),
+            TaskState::NotBegun
+            | TaskState::Backoff { .. }
+            | TaskState::Failed { .. }
+            | TaskState::Done { .. } => None,
+        })
     }
 
     /// The plugins that it pinned, in the order of the definition.

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use wfhost_workflow::placement::{Decision, Placement, Wanted};
+use wfhost_workflow::placement::{Decision, Placement, Priority, Wanted};
 use wfhost_workflow::run::{
     AttemptOutcome, Change, Effect, Input, Record, Run, RunStarted, Unreadable,
 };
@@ -69,7 +69,16 @@ impl Node {
             Effect::Dispatch(order) => {
                 let attempt = self.attempt_id(order.task, order.attempt);
                 let step = &self.run.definition().steps[order.task.step.position()];
-                let wanted = Wanted { attempt, timeout: step.timeout };
+                let wanted = Wanted {
+                    attempt,
+                    timeout: step.timeout,
+                    component: Digest::of(b"p"),
+                    workflow: self.run.definition().name.clone(),
+                    requires: Arc::default(),
+                    priority: Priority::default(),
+                    concurrency: None,
+                    queue_timeout: None,
+                };
                 self.orders.insert(attempt, order.input);
                 self.placement.wanted(now, wanted)
             }
@@ -86,7 +95,7 @@ impl Node {
 /// What a decision means to the run, if anything.
 pub(crate) fn input_of(decision: Decision) -> Option<Input> {
     let (attempt, outcome) = match decision {
-        Decision::Lost { attempt } => {
+        Decision::Lost { attempt, .. } => {
             (attempt, AttemptOutcome::Lost { reason: "made up".to_owned() })
         }
         Decision::TimedOut { attempt } => {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
-use wfhost_workflow::placement::Decision;
+use wfhost_workflow::placement::{Decision, Joining};
 use wfhost_workflow::run::{AttemptOutcome, Change, Input, Record, Run};
 use wfhost_workflow::{
     Attempt, Definition, Failure, FailureKind, MonotonicMs, StepId, TaskId, TimestampMs, WorkerId,
@@ -329,7 +329,10 @@ impl World {
         let now = self.monotonic();
         let Some(node) = &mut self.node else { return Ok(()) };
         let decisions = match message {
-            Message::Hello { slots } => node.placement.joined(now, worker, slots),
+            Message::Hello { slots } => {
+                let joining = Joining { slots, ..Joining::default() };
+                node.placement.joined(now, worker, joining)
+            }
             Message::Gone => node.placement.gone(now, worker),
             Message::Heartbeat | Message::Ended { .. } if !node.placement.heard(now, worker) => {
                 self.send(Direction::ToWorker(worker), &Message::Rejoin);
