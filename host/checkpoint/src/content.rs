@@ -14,8 +14,10 @@ use wfhost_workflow::Digest;
 use crate::{Durability, Error};
 
 mod folder;
+mod incoming;
 
 use folder::Folder;
+pub use incoming::Incoming;
 
 /// Files by content; a cheap handle.
 #[derive(Debug, Clone)]
@@ -117,6 +119,38 @@ impl Content {
     /// If the folder cannot be read.
     pub fn contains(&self, digest: &Digest) -> Result<bool, Error> {
         Ok(self.len(digest)?.is_some())
+    }
+
+    /// Whether the content is stored and whole; then it is as young as one that was just put, and
+    /// as safe. Reads it, unless this process did before.
+    ///
+    /// # Errors
+    /// If the folder cannot be read or synced.
+    pub fn renew(&self, digest: &Digest) -> Result<bool, Error> {
+        match &*self.0 {
+            Place::Folder(folder) => folder.renew_if_whole(digest),
+            Place::Memory(map) => Ok(lock(map).contains_key(digest)),
+        }
+    }
+
+    /// Begins a content that comes in parts: `total` bytes with this digest.
+    ///
+    /// # Errors
+    /// If its file cannot be made.
+    pub fn incoming(&self, digest: Digest, total: u64) -> Result<Incoming, Error> {
+        Incoming::begin(self.clone(), digest, total)
+    }
+
+    /// Removes what was incoming in processes that have ended; the caller holds the folder's lock
+    /// and has nothing incoming itself.
+    ///
+    /// # Errors
+    /// If a file cannot be removed.
+    pub fn forget_incoming(&self) -> Result<u64, Error> {
+        match &*self.0 {
+            Place::Folder(folder) => folder.forget_incoming(),
+            Place::Memory(_) => Ok(0),
+        }
     }
 
     /// Removes every content that is not in `keep` and was last put longer than `age_min` ago.

@@ -27,10 +27,11 @@ mod table;
 mod verify;
 
 pub use committer::{CommitResult, Committer, CommitterHandle, CommitterOptions, Notify, Refused};
-pub use content::{Collected, Content};
+pub use content::{Collected, Content, Incoming};
 pub use error::Error;
 pub use folder::{DataFolder, OpenOptions};
 pub use journal::memory;
+pub use lock::last_holder;
 pub use store::{Commit, Durability, Snapshot, Store, Stored, UnknownDurability};
 
 /// The stored format that this program writes, and the newest that it reads.

@@ -40,12 +40,25 @@ impl FolderLock {
     }
 }
 
+/// The process and command line that took the folder's lock last. Whether it still holds it is
+/// not asked: to ask would be to take it.
+#[must_use]
+pub fn last_holder(folder: &Path) -> Option<(u32, String)> {
+    let mut file = File::open(folder.join("lock")).ok()?;
+    let (pid, command) = holder(&mut file);
+    (pid != 0).then_some((pid, command))
+}
+
 fn held(folder: &Path, file: &mut File) -> Error {
+    let (pid, command) = holder(file);
+    Error::Held { path: folder.to_path_buf(), pid, command }
+}
+
+fn holder(file: &mut File) -> (u32, String) {
     let mut text = String::new();
     // Unreadable text leaves the holder unnamed.
     let _ignored = file.read_to_string(&mut text);
     let mut lines = text.lines();
     let pid = lines.next().and_then(|pid| pid.parse().ok()).unwrap_or_default();
-    let command = lines.next().unwrap_or("unknown command").to_owned();
-    Error::Held { path: folder.to_path_buf(), pid, command }
+    (pid, lines.next().unwrap_or("unknown command").to_owned())
 }

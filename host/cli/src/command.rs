@@ -11,6 +11,7 @@ mod run;
 mod runs;
 mod sandbox_args;
 mod serving;
+mod start;
 
 use clap::Subcommand;
 
@@ -38,11 +39,22 @@ impl Context {
     pub(crate) fn ask(&self) -> Result<Session> {
         Session::open(&self.data, &Purpose::Ask)
     }
+
+    /// A session with the process that serves, if there is one.
+    pub(crate) fn reach(&self) -> Result<Session> {
+        Session::open(&self.data, &Purpose::Reach)
+    }
+
+    /// The same, without waiting for one that is just beginning.
+    pub(crate) fn reach_once(&self) -> Result<Session> {
+        Session::reach_once(&self.data)
+    }
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(run::RunArgs),
+    Start(start::StartArgs),
     Resume(resume::ResumeArgs),
     Check(check::CheckArgs),
     /// Look at runs and change them
@@ -64,6 +76,7 @@ impl Command {
     pub(crate) fn carry_out(self, context: &Context) -> Result<ExitCode> {
         match self {
             Self::Run(args) => args.carry_out(context),
+            Self::Start(args) => args.carry_out(context),
             Self::Resume(args) => args.carry_out(context),
             Self::Check(args) => args.carry_out(context),
             Self::Runs(command) => command.carry_out(context),

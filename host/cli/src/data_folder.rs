@@ -67,6 +67,23 @@ impl DataDir {
         self.path.join("store").exists() || self.path.join("lock").exists()
     }
 
+    /// The process that took the folder last, and its command line.
+    pub(crate) fn last_holder(&self) -> Option<(u32, String)> {
+        wfhost_checkpoint::last_holder(&self.path)
+    }
+
+    /// Whether the process that took the folder last is still there.
+    pub(crate) fn seems_held(&self) -> bool {
+        let pid = self.last_holder().and_then(|(pid, _)| i32::try_from(pid).ok());
+        pid.and_then(rustix::process::Pid::from_raw)
+            .is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
+    }
+
+    /// Changes when something is stored.
+    pub(crate) fn stored_at(&self) -> Option<std::time::SystemTime> {
+        fs::metadata(self.path.join("mark")).and_then(|metadata| metadata.modified()).ok()
+    }
+
     /// Makes the folder if need be; only its owner may enter it.
     pub(crate) fn create(&self) -> Result<()> {
         let create = || -> anyhow::Result<()> {

@@ -1,19 +1,22 @@
 //! Whom a command asks: the process that holds the data folder, or itself.
 //!
 //! A folder that nobody holds is opened here and the same requests are answered in this
-//! process; a command that only reads leaves it as it was.
+//! process; a command that only reads leaves it as it was. A question that meets a process which
+//! is just ending is asked again, of whoever has the folder then.
 
 mod local;
 mod remote;
+mod upload;
 
 use std::time::{Duration, Instant};
 
 use wfhost_transport::client::{Answer, Refusal, Request, RunView, ShownRun};
-use wfhost_workflow::{Json, RunId};
+use wfhost_workflow::{Digest, Json, RunId};
 
 use crate::clock;
 use crate::data_folder::DataDir;
 use crate::error::{CommandError, Result};
+use crate::exit_code::ExitCode;
 
 pub(crate) use local::{Durability, Local, ServeOptions, store_format};
 pub(crate) use remote::Remote;
@@ -31,18 +34,33 @@ pub(crate) struct Holder {
     pub(crate) command: String,
 }
 
+impl Holder {
+    /// Whether it stays when no run is left; the others end with their own run.
+    pub(crate) fn serves(&self) -> bool {
+        self.command.split(' ').any(|word| word == "serve")
+    }
+}
+
 /// What the command is going to do.
 #[derive(Clone)]
 pub(crate) enum Purpose {
     /// Ask, or change what is stored, without running any step.
     Ask,
+    /// Ask the process that serves the folder, and nobody else: the folder is never taken.
+    Reach,
     /// Run steps.
     Serve(ServeOptions),
 }
 
 /// Where requests go.
-pub(crate) enum Session {
-    /// The folder holds nothing yet, and stays like that.
+pub(crate) struct Session {
+    data: DataDir,
+    purpose: Purpose,
+    place: Place,
+}
+
+enum Place {
+    /// The folder holds nothing yet, and stays like that; or the session is over.
     Empty,
     /// This process holds the folder.
     Local(Box<Local>),
@@ -61,29 +79,61 @@ pub(crate) enum OpenError {
 impl Session {
     /// Takes the folder, or finds the process that has it.
     pub(crate) fn open(data: &DataDir, purpose: &Purpose) -> Result<Self> {
-        if matches!(purpose, Purpose::Ask) && !data.is_used() {
-            return Ok(Self::Empty);
-        }
-        data.create()?;
-        let started = clock::instant();
-        open_with(
-            || Local::open(data, purpose).map(|local| Self::Local(Box::new(local))),
-            |holder| Remote::connect(data, holder).map(Self::Remote),
-            || wait_again(started),
-        )
+        let place = match purpose {
+            Purpose::Ask if !data.is_used() => Place::Empty,
+            Purpose::Reach => Place::Remote(reach(data)?),
+            Purpose::Ask | Purpose::Serve(_) => {
+                data.create()?;
+                let started = clock::instant();
+                open_with(
+                    || Local::open(data, purpose).map(|local| Place::Local(Box::new(local))),
+                    |holder| Remote::connect(data, holder).map(Place::Remote),
+                    || wait_again(started),
+                )?
+            }
+        };
+        Ok(Self { data: data.clone(), purpose: purpose.clone(), place })
+    }
+
+    /// The process that serves the folder now; never waits.
+    pub(crate) fn reach_once(data: &DataDir) -> Result<Self> {
+        let place = Place::Remote(Remote::reach(data)?);
+        Ok(Self { data: data.clone(), purpose: Purpose::Reach, place })
+    }
+
+    /// Nobody is asked any more; gives what was asked before.
+    pub(crate) fn leave(&mut self) -> Self {
+        let place = std::mem::replace(&mut self.place, Place::Empty);
+        Self { data: self.data.clone(), purpose: self.purpose.clone(), place }
+    }
+
+    /// Asks whoever has the folder now, after the one that had it is gone.
+    pub(crate) fn reopen(&mut self) -> Result<()> {
+        self.leave().close_at_once();
+        *self = Self::open(&self.data, &self.purpose)?;
+        Ok(())
     }
 
     /// Who serves the requests, if it is another process.
     pub(crate) fn holder(&self) -> Option<&Holder> {
-        match self {
-            Self::Empty | Self::Local(_) => None,
-            Self::Remote(remote) => Some(remote.holder()),
+        match &self.place {
+            Place::Empty | Place::Local(_) => None,
+            Place::Remote(remote) => Some(remote.holder()),
         }
     }
 
     /// Whether the runs stop when this process does.
     pub(crate) fn is_local(&self) -> bool {
-        matches!(self, Self::Local(_))
+        matches!(self.place, Place::Local(_))
+    }
+
+    /// Puts contents where a run that is started will find them.
+    pub(crate) fn store(&mut self, contents: &[(Digest, &[u8])]) -> Result<()> {
+        let stored = match &self.place {
+            Place::Local(local) => local.store(contents),
+            Place::Empty | Place::Remote(_) => upload::upload(self, contents),
+        };
+        stored.map_err(|error| error.context("could not store the workflow"))
     }
 
     /// Gives the folder back; nothing is under way.
@@ -93,10 +143,75 @@ impl Session {
 
     /// Gives the folder back; attempts under way get at most `limit` to end.
     pub(crate) fn close(self, limit: Duration) {
-        match self {
-            Self::Empty | Self::Remote(_) => {}
-            Self::Local(local) => local.close(limit),
+        match self.place {
+            Place::Empty | Place::Remote(_) => {}
+            Place::Local(local) => local.close(limit),
         }
+    }
+
+    fn request_once(&mut self, request: Request) -> Result<Answer> {
+        match &mut self.place {
+            Place::Empty => Ok(answer_of_nothing(&request)),
+            Place::Local(local) => local.request(request),
+            Place::Remote(remote) => remote.request(request),
+        }
+    }
+
+    /// Asks until there is an answer or the time is over.
+    fn read(&mut self, request: &Request) -> Result<Answer> {
+        let started = clock::instant();
+        loop {
+            match self.request_once(request.clone()) {
+                Err(error)
+                    if error.code == ExitCode::Unreachable
+                        && !self.is_local()
+                        && wait_again(started) =>
+                {
+                    self.reopen()?;
+                }
+                Ok(Answer::Refused(Refusal::Unavailable(_))) if wait_again(started) => {}
+                result => return result,
+            }
+        }
+    }
+}
+
+/// Waits for a process that has the folder and not yet its socket; not where there is none.
+fn reach(data: &DataDir) -> Result<Remote> {
+    let started = clock::instant();
+    loop {
+        match Remote::reach(data) {
+            Err(_) if data.seems_held() && wait_again(started) => {}
+            result => {
+                return result.map_err(|error| {
+                    error.hint(format!(
+                        "`wfhost serve --data {0}` serves it; `wfhost run FILE` needs nobody else",
+                        data.path().display()
+                    ))
+                });
+            }
+        }
+    }
+}
+
+/// Whether a request changes nothing, so that it can be asked again. Not those that wait: whoever
+/// follows a run has its own way to go on.
+const fn is_read(request: &Request) -> bool {
+    match request {
+        Request::Has { .. }
+        | Request::List { .. }
+        | Request::Find { .. }
+        | Request::Show { .. }
+        | Request::Events { .. }
+        | Request::Logs { .. }
+        | Request::Output { .. } => true,
+        Request::Start(_)
+        | Request::Put { .. }
+        | Request::Resume { .. }
+        | Request::Cancel { .. }
+        | Request::Remove { .. }
+        | Request::Await { .. }
+        | Request::Watch { .. } => false,
     }
 }
 
@@ -211,6 +326,8 @@ pub(crate) fn unexpected(answer: Answer) -> CommandError {
     match answer {
         Answer::Refused(refusal) => CommandError::from(refusal),
         Answer::Done
+        | Answer::Missing { .. }
+        | Answer::Received { .. }
         | Answer::Runs(_)
         | Answer::Run(_)
         | Answer::Events { .. }
@@ -225,10 +342,9 @@ pub(crate) fn unexpected(answer: Answer) -> CommandError {
 
 impl Requests for Session {
     fn request(&mut self, request: Request) -> Result<Answer> {
-        match self {
-            Self::Empty => Ok(answer_of_nothing(&request)),
-            Self::Local(local) => local.request(request),
-            Self::Remote(remote) => remote.request(request),
+        match self.purpose {
+            Purpose::Ask if is_read(&request) => self.read(&request),
+            Purpose::Ask | Purpose::Reach | Purpose::Serve(_) => self.request_once(request),
         }
     }
 }
@@ -237,6 +353,8 @@ fn answer_of_nothing(request: &Request) -> Answer {
     match request {
         Request::List { .. } | Request::Find { .. } => Answer::Runs(Vec::new()),
         Request::Start(_)
+        | Request::Has { .. }
+        | Request::Put { .. }
         | Request::Resume { .. }
         | Request::Cancel { .. }
         | Request::Show { .. }
@@ -254,6 +372,7 @@ fn answer_of_nothing(request: &Request) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data_folder::Surroundings;
     use crate::fakes::{Fake, run_named};
 
     fn held() -> OpenError {
@@ -310,10 +429,15 @@ mod tests {
 
     #[test]
     fn an_unused_folder_has_no_runs() {
-        let mut session = Session::Empty;
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::resolve(Some(folder.path()), &Surroundings::default()).unwrap();
+        let mut session = Session::open(&data, &Purpose::Ask).unwrap();
         assert_eq!(session.runs(Request::Find { prefix: "latest".into() }).unwrap(), []);
         let error =
             session.done(Request::Resume { run: run_named("a", 1).summary.run }).unwrap_err();
-        assert_eq!(error.code, crate::exit_code::ExitCode::Usage);
+        assert_eq!(error.code, ExitCode::Usage);
+        let unserved = Session::open(&data, &Purpose::Reach).err().unwrap();
+        assert_eq!(unserved.code, ExitCode::Unreachable);
+        assert!(unserved.hints[0].contains("wfhost serve --data"), "{:?}", unserved.hints);
     }
 }

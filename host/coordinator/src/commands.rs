@@ -38,6 +38,8 @@ pub(crate) enum QueryResult {
     Answer(Answer),
     /// A part of a content, for a worker.
     Chunk { digest: Digest, offset: u64, total: u64, bytes: Vec<u8> },
+    /// The answer to a part of a content.
+    Put(Answer),
     /// Summaries, to which the loop adds whether the runs are served.
     Summaries(Vec<RunSummary>),
     /// A definition for a run that is to be started.

@@ -22,6 +22,7 @@ use crate::evaluator::{self, Evaluation, Work};
 use crate::logs::LogWriter;
 use crate::queries::QuerySender;
 use crate::runs::{PendingCommit, Place, Runs, Slot};
+use crate::uploads::PartsUnderWay;
 
 /// Between looks at leases, watchers and heartbeats.
 const TICK: Duration = Duration::from_millis(100);
@@ -48,6 +49,7 @@ pub(crate) struct EventLoop {
     pub(crate) dispatcher: Dispatcher,
     /// Runs with somebody who waits for a view.
     pub(crate) watched: BTreeSet<RunId>,
+    pub(crate) parts_under_way: PartsUnderWay,
     /// Stop once nothing is on its way to the store.
     stopping: bool,
     ticked_at: MonotonicMs,
@@ -60,6 +62,7 @@ impl EventLoop {
             runs: Runs::default(),
             dispatcher: Dispatcher::default(),
             watched: BTreeSet::new(),
+            parts_under_way: PartsUnderWay::default(),
             stopping: false,
             ticked_at: MonotonicMs(0),
         }

@@ -73,6 +73,10 @@ impl Coordinator {
             },
             mailbox.clone(),
         )?;
+        match options.content.forget_incoming() {
+            Ok(files) => tracing::debug!(files, "contents that were not sent to their end"),
+            Err(error) => tracing::warn!(%error, "what was not sent to its end stays"),
+        }
         let evaluator = evaluator::start(mailbox.clone())?;
         let logs = LogWriter::start(options.logs)?;
         let failure = Arc::new(OnceLock::new());

@@ -17,6 +17,7 @@ mod queries;
 mod requests;
 mod runs;
 mod shown;
+mod uploads;
 
 pub use handle::{Coordinator, CoordinatorHandle, CoordinatorOptions, StartError};
 pub use requests::{VERBS, Verb, verb_result};

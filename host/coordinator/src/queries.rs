@@ -10,11 +10,13 @@ use std::time::Duration;
 use wfhost_checkpoint::{Content, Store, Stored};
 use wfhost_transport::client::{Answer, Refusal, Start};
 use wfhost_workflow::run::{Run, RunStatus, Snapshot};
-use wfhost_workflow::{Digest, Revision, RunId};
+use wfhost_workflow::{Digest, DurationMs, MonotonicMs, Revision, RunId};
 
+use crate::clock::Clock;
 use crate::commands::{Command, LoadedFor, Mailbox, QueryResult, ReplyTo};
 use crate::definitions::Definitions;
 use crate::shown;
+use crate::uploads::{IDLE_MAX, Part, Sender, Uploads};
 use crate::{logs, requests};
 
 /// For log lines that are on their way to the file.
@@ -33,7 +35,7 @@ const SUMMARIES_MAX: usize = 1000;
 const COLLECT_AFTER: Duration = Duration::from_millis(200);
 
 /// A content may have been put for a run that is about to start.
-const COLLECT_AGE_MIN: Duration = Duration::from_secs(15 * 60);
+const COLLECT_AGE_MIN: DurationMs = DurationMs(15 * 60 * 1000);
 
 /// What the thread reads.
 pub(crate) struct Sources {
@@ -82,6 +84,13 @@ pub(crate) enum Query {
     Remove {
         run: RunId,
     },
+    Has {
+        digests: Vec<Digest>,
+    },
+    Put {
+        sender: Sender,
+        part: Part,
+    },
     Chunk {
         digest: Digest,
         offset: u64,
@@ -97,47 +106,96 @@ pub(crate) fn start(sources: Sources, mailbox: Mailbox) -> io::Result<QuerySende
     thread::Builder::new()
         .name("queries".to_owned())
         .stack_size(crate::evaluator::STACK_BYTES)
-        .spawn(move || {
-            let mut removed = false;
-            loop {
-                let (query, reply) = match next(&receiver, removed) {
-                    Next::Query(query, reply) => (query, reply),
-                    Next::Quiet => {
-                        sources.collect();
-                        removed = false;
-                        continue;
-                    }
-                    Next::End => {
-                        if removed {
-                            sources.collect();
-                        }
+        .spawn(move || Thread::new(sources).answer_all(&receiver, &mailbox))?;
+    Ok(sender)
+}
+
+/// What the thread has to do besides answering.
+struct Thread {
+    sources: Sources,
+    uploads: Uploads,
+    clock: Clock,
+    /// Contents may have lost what referred to them.
+    removed: bool,
+    /// When contents that were sent and never used are old enough to go.
+    collect_at: Option<MonotonicMs>,
+}
+
+impl Thread {
+    fn new(sources: Sources) -> Self {
+        let uploads = Uploads::new(sources.content.clone());
+        Self { sources, uploads, clock: Clock::new(), removed: false, collect_at: None }
+    }
+
+    fn answer_all(
+        mut self,
+        receiver: &mpsc::Receiver<(Query, ReplyTo)>,
+        mailbox: &Mailbox,
+    ) {
+        loop {
+            match next(receiver, self.pause_max()) {
+                Next::Query(query, reply) => {
+                    let result = self.answer(query);
+                    if mailbox.send(Command::Queried(reply, result)).is_err() {
                         return;
                     }
-                };
-                removed |= matches!(query, Query::Remove { .. });
-                let result = sources
-                    .answer(query)
-                    .unwrap_or_else(|refusal| QueryResult::Answer(Answer::Refused(refusal)));
-                if mailbox.send(Command::Queried(reply, result)).is_err() {
-                    return;
                 }
+                Next::Quiet => self.tidy(),
+                Next::End if self.removed => return self.sources.collect(),
+                Next::End => return,
             }
-        })?;
-    Ok(sender)
+        }
+    }
+
+    /// How long nobody may ask before there is something to tidy up.
+    fn pause_max(&self) -> Option<Duration> {
+        if self.removed {
+            return Some(COLLECT_AFTER);
+        }
+        let idle = (!self.uploads.is_empty()).then(|| IDLE_MAX.to_std());
+        let collect = self.collect_at.map(|at| (at - self.clock.monotonic()).to_std());
+        idle.into_iter().chain(collect).min()
+    }
+
+    fn tidy(&mut self) {
+        let now = self.clock.monotonic();
+        self.uploads.forget_idle(now);
+        if self.removed || self.collect_at.is_some_and(|at| at <= now) {
+            self.sources.collect();
+            (self.removed, self.collect_at) = (false, None);
+        }
+    }
+
+    fn answer(&mut self, query: Query) -> QueryResult {
+        let answer = match query {
+            Query::Put { sender, part } => {
+                let now = self.clock.monotonic();
+                self.collect_at = Some(now + COLLECT_AGE_MIN + COLLECT_AGE_MIN);
+                let answer = self.uploads.take(sender, &part, now);
+                return QueryResult::Put(answer.unwrap_or_else(Answer::Refused));
+            }
+            Query::Has { digests } => self.uploads.missing(digests).map(QueryResult::Answer),
+            query => {
+                self.removed |= matches!(query, Query::Remove { .. });
+                self.sources.answer(query)
+            }
+        };
+        answer.unwrap_or_else(|refusal| QueryResult::Answer(Answer::Refused(refusal)))
+    }
 }
 
 enum Next {
     Query(Query, ReplyTo),
-    /// After removals: nobody has asked for a while.
+    /// Nobody has asked for a while.
     Quiet,
     End,
 }
 
-fn next(receiver: &mpsc::Receiver<(Query, ReplyTo)>, removed: bool) -> Next {
-    if !removed {
+fn next(receiver: &mpsc::Receiver<(Query, ReplyTo)>, pause_max: Option<Duration>) -> Next {
+    let Some(pause_max) = pause_max else {
         return receiver.recv().map_or(Next::End, |(query, reply)| Next::Query(query, reply));
-    }
-    match receiver.recv_timeout(COLLECT_AFTER) {
+    };
+    match receiver.recv_timeout(pause_max) {
         Ok((query, reply)) => Next::Query(query, reply),
         Err(mpsc::RecvTimeoutError::Timeout) => Next::Quiet,
         Err(mpsc::RecvTimeoutError::Disconnected) => Next::End,
@@ -148,7 +206,7 @@ impl Sources {
     /// Frees what only removed runs referred to.
     fn collect(&self) {
         let collected =
-            self.store.references().and_then(|keep| self.content.collect(&keep, COLLECT_AGE_MIN));
+            self.store.references().and_then(|keep| self.content.collect(&keep, COLLECT_AGE_MIN.to_std()));
         match collected {
             Ok(collected) => tracing::debug!(files = collected.files, "contents were collected"),
             Err(error) => tracing::warn!(%error, "contents could not be collected"),
@@ -158,6 +216,11 @@ impl Sources {
     fn answer(&self, query: Query) -> Result<QueryResult, Refusal> {
         let answer = match query {
             Query::Prepare(start) => {
+                if !self.content.contains(&start.definition).map_err(store_failed)? {
+                    let what = "is not in the content store";
+                    let message = format!("the workflow file {} {what}", start.definition);
+                    return Err(Refusal::Invalid(message));
+                }
                 let definition = self.definitions.read(&self.content, &start.definition)?;
                 return Ok(QueryResult::Prepared(start, definition));
             }
@@ -183,6 +246,8 @@ impl Sources {
             }
             Query::Output { run, step } => Answer::Output(self.output(run, step.as_deref())?),
             Query::Remove { run } => self.remove(run)?,
+            // The thread's own.
+            Query::Has { .. } | Query::Put { .. } => Answer::Done,
             Query::Chunk { digest, offset, len } => return Ok(self.chunk(digest, offset, len)),
         };
         Ok(QueryResult::Answer(answer))

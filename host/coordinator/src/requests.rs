@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use wfhost_transport::client::{Answer, Refusal, Request, ShownRun, ShownStatus, Start};
+use wfhost_transport::codec::CHUNK_BYTES;
 use wfhost_transport::message::ToWorker;
 use wfhost_workflow::run::{Input, Run, RunStarted, RunStatus, RunSummary};
 use wfhost_workflow::{Definition, DurationMs, Json, MonotonicMs, RunId};
@@ -12,6 +13,7 @@ use crate::event_loop::{EventLoop, answer};
 use crate::queries::{Query, not_found, store_failed};
 use crate::runs::{Place, Slot, WatchKind, Watcher};
 use crate::shown;
+use crate::uploads::{Part, Sender};
 
 /// Nobody waits longer than this in one request.
 const WAIT_MS_MAX: u64 = 60_000;
@@ -71,6 +73,10 @@ impl EventLoop {
     pub(crate) fn request(&mut self, request: Request, reply: ReplyTo) {
         match request {
             Request::Start(start) => self.start(start, reply),
+            Request::Has { digests } => self.ask(Query::Has { digests }, reply),
+            Request::Put { digest, offset, total, bytes } => {
+                self.put(Part { digest, offset, total, bytes }, reply);
+            }
             Request::Resume { run } => self.resume(run, reply),
             Request::Cancel { run, reason } => self.cancel(run, reason, reply),
             Request::Remove { run } => self.remove(run, reply),
@@ -125,6 +131,10 @@ impl EventLoop {
     pub(crate) fn queried(&mut self, reply: ReplyTo, result: QueryResult) {
         match result {
             QueryResult::Answer(answer) => self.reply(reply, answer),
+            QueryResult::Put(answer) => {
+                self.parts_under_way.end(sender_of(&reply));
+                self.reply(reply, answer);
+            }
             QueryResult::Chunk { digest, offset, total, bytes } => {
                 if let ReplyTo::Worker(worker) = reply {
                     self.send(worker, &ToWorker::Chunk { digest, offset, total, bytes });
@@ -147,6 +157,19 @@ impl EventLoop {
             let refusal = Refusal::Unavailable("the thread that reads has ended".to_owned());
             self.reply(reply, Answer::Refused(refusal));
         }
+    }
+
+    fn put(&mut self, part: Part, reply: ReplyTo) {
+        let sender = sender_of(&reply);
+        if part.bytes.len() > CHUNK_BYTES as usize {
+            let message = format!("a part has at most {CHUNK_BYTES} bytes");
+            return self.reply(reply, Answer::Refused(Refusal::Invalid(message)));
+        }
+        if !self.parts_under_way.begin(sender) {
+            let message = "too much is being sent at once".to_owned();
+            return self.reply(reply, Answer::Refused(Refusal::Unavailable(message)));
+        }
+        self.ask(Query::Put { sender, part }, reply);
     }
 
     fn start(&mut self, start: Box<Start>, reply: ReplyTo) {
@@ -348,6 +371,14 @@ impl EventLoop {
             };
             answer(&mut self.parts.link, watcher.reply, message);
         }
+    }
+}
+
+/// Whose parts are counted together.
+const fn sender_of(reply: &ReplyTo) -> Sender {
+    match reply {
+        ReplyTo::Client(client, _) => Some(*client),
+        ReplyTo::Local(_) | ReplyTo::Worker(_) => None,
     }
 }
 

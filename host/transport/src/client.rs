@@ -19,6 +19,25 @@ pub enum Request {
     /// Starts a run. The definition's text and the components are in the folder's content store
     /// before this is sent. Sent twice with the same id, it starts one run.
     Start(Box<Start>),
+    /// Which of these contents are not in the content store. Those that are stay there for long
+    /// enough to start a run with them.
+    Has {
+        /// Any number that fits a request.
+        digests: Vec<Digest>,
+    },
+    /// A part of a content for the content store. One that is repeated or does not come next
+    /// changes nothing; the answer says which comes next.
+    Put {
+        /// Of the whole content, checked when all of it is there.
+        digest: Digest,
+        /// Where the part begins.
+        offset: u64,
+        /// The content's length.
+        total: u64,
+        /// At most [`crate::codec::CHUNK_BYTES`].
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+    },
     /// Goes on with an open run that nobody serves.
     Resume {
         /// Which run.
@@ -115,6 +134,16 @@ pub struct Start {
 pub enum Answer {
     /// To `Start`, `Resume`, `Cancel`, `Remove`: it is durable.
     Done,
+    /// To `Has`: these are not there.
+    Missing {
+        /// In the order of the request.
+        digests: Vec<Digest>,
+    },
+    /// To `Put`.
+    Received {
+        /// Where the next part begins; the content's length when it is stored.
+        next: u64,
+    },
     /// To `List` and `Find`.
     Runs(Vec<ShownRun>),
     /// To `Show` and `Watch`.

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
@@ -17,6 +18,9 @@ use crate::{Durability, Error, clock, files};
 
 /// How many digests are remembered as stored; past it, they are looked at again.
 const KNOWN_MAX: usize = 100_000;
+
+/// How the names of files begin whose content is not whole yet.
+const INCOMING: &str = "incoming-";
 
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -88,17 +92,79 @@ impl Folder {
         }
     }
 
+    /// See [`super::Content::renew`].
+    pub(super) fn renew_if_whole(&self, digest: &Digest) -> Result<bool, Error> {
+        let path = self.path(digest);
+        {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            if known.contains(digest) && renew(&path).is_ok() {
+                return Ok(true);
+            }
+            if !self.settle_existing(&path, digest)? {
+                return Ok(false);
+            }
+        }
+        self.sync_folder_of(&path)?;
+        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(*digest);
+        Ok(true)
+    }
+
+    /// A file for a content that is not whole yet.
+    pub(super) fn new_incoming(&self) -> Result<(PathBuf, File), Error> {
+        let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
+        let path = self.root.join("tmp").join(format!("{INCOMING}{}-{number}", std::process::id()));
+        let made = File::options().write(true).create(true).truncate(true).mode(0o600).open(&path);
+        let file = made.map_err(|source| Error::io("create", &path, source))?;
+        Ok((path, file))
+    }
+
+    /// Takes a whole incoming content, whose digest was checked.
+    pub(super) fn settle_incoming(
+        &self,
+        temporary: &Path,
+        file: &File,
+        digest: &Digest,
+    ) -> Result<(), Error> {
+        if self.durability == Durability::Sync {
+            file.sync_all().map_err(|source| Error::io("sync", temporary, source))?;
+        }
+        let path = self.path(digest);
+        self.place(temporary, &path)?;
+        self.sync_folder_of(&path)?;
+        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(*digest);
+        Ok(())
+    }
+
+    pub(super) fn forget_incoming(&self) -> Result<u64, Error> {
+        let mut files = 0;
+        for entry in files::entries(&self.root.join("tmp"))? {
+            if entry.file_name().to_str().is_some_and(|name| name.starts_with(INCOMING)) {
+                files::remove_file(&entry.path())?;
+                files += 1;
+            }
+        }
+        Ok(files)
+    }
+
+    fn sync_folder_of(&self, path: &Path) -> Result<(), Error> {
+        path.parent().map_or(Ok(()), |folder| files::sync(folder, self.durability))
+    }
+
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
         let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
         let temporary = self.root.join("tmp").join(format!("{}-{number}", std::process::id()));
         files::write_new(&temporary, bytes, self.durability)?;
+        self.place(&temporary, path)
+    }
+
+    fn place(&self, temporary: &Path, path: &Path) -> Result<(), Error> {
         if let Some(folder) = path.parent()
             && !folder.is_dir()
         {
             files::make_private_folder(folder)?;
             files::sync(&self.root, self.durability)?;
         }
-        files::rename(&temporary, path)
+        files::rename(temporary, path)
     }
 
     pub(super) fn get(&self, digest: &Digest) -> Result<Vec<u8>, Error> {

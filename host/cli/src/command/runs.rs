@@ -8,6 +8,7 @@ mod logs;
 mod output;
 mod rm;
 mod show;
+pub(crate) mod watch;
 
 use clap::Subcommand;
 
@@ -20,6 +21,7 @@ use crate::exit_code::ExitCode;
 pub(crate) enum RunsCommand {
     List(list::ListArgs),
     Show(show::ShowArgs),
+    Watch(watch::WatchArgs),
     Events(events::EventsArgs),
     Logs(logs::LogsArgs),
     Output(output::OutputArgs),
@@ -33,6 +35,7 @@ impl RunsCommand {
         match self {
             Self::List(args) => args.carry_out(context),
             Self::Show(args) => args.carry_out(context),
+            Self::Watch(args) => args.carry_out(context),
             Self::Events(args) => args.carry_out(context),
             Self::Logs(args) => args.carry_out(context),
             Self::Output(args) => args.carry_out(context),

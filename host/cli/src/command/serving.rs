@@ -72,10 +72,6 @@ impl ServeArgs {
         }
     }
 
-    pub(crate) const fn durability(&self) -> Durability {
-        self.durability
-    }
-
     pub(crate) fn purpose(&self, engine: &Engine, config: &Config) -> Purpose {
         Purpose::Serve(ServeOptions {
             slots: self.slots(config),
@@ -146,7 +142,7 @@ impl<'a> Serving<'a> {
                 }
                 Followed::Lost(_) | Followed::Abandoned => {}
             }
-            let ended = std::mem::replace(&mut self.session, Session::Empty);
+            let ended = self.session.leave();
             if let Some(holder) = ended.holder() {
                 context.output.note(&format!("process {} has left the run", holder.pid));
             }
@@ -232,7 +228,7 @@ fn resumable(error: CommandError, run: RunId) -> CommandError {
 }
 
 /// Which log lines of steps are shown beside progress; `runs logs` has all of them.
-const fn shown_logs(verbosity: Verbosity) -> Option<LogLevel> {
+pub(crate) const fn shown_logs(verbosity: Verbosity) -> Option<LogLevel> {
     match (verbosity.quiet, verbosity.verbose) {
         (true, _) => None,
         (false, 0) => Some(LogLevel::Warn),

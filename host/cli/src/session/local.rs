@@ -54,14 +54,14 @@ pub(crate) struct Local {
     worker: Option<WorkerHandle>,
     coordinator: CoordinatorHandle,
     hub: Hub,
-    _folder: DataFolder,
+    folder: DataFolder,
 }
 
 impl Local {
     pub(crate) fn open(data: &DataDir, purpose: &Purpose) -> Result<Self, OpenError> {
         let durability = match purpose {
             // A change that a command reports as done survives.
-            Purpose::Ask => Durability::Sync,
+            Purpose::Ask | Purpose::Reach => Durability::Sync,
             Purpose::Serve(options) => options.durability,
         };
         let options = OpenOptions { durability: durability.into(), ..OpenOptions::default() };
@@ -83,7 +83,7 @@ impl Local {
         let workers = Endpoint::inproc("workers");
         let control = match purpose {
             // Nobody should hand a run to a command that is about to end.
-            Purpose::Ask => None,
+            Purpose::Ask | Purpose::Reach => None,
             Purpose::Serve(_) => Some(folder.path.clone()),
         };
         let (link, waker) = ServerLink::bind(&ServerOptions {
@@ -102,10 +102,17 @@ impl Local {
         })
         .map_err(CommandError::store)?;
         let worker = match purpose {
-            Purpose::Ask => None,
+            Purpose::Ask | Purpose::Reach => None,
             Purpose::Serve(options) => Some(start_worker(&folder, options, &hub, &workers)?),
         };
-        Ok(Self { worker, coordinator, hub, _folder: folder })
+        Ok(Self { worker, coordinator, hub, folder })
+    }
+
+    pub(crate) fn store(&self, contents: &[(Digest, &[u8])]) -> Result<()> {
+        for (_, content) in contents {
+            self.folder.content.put(content)?;
+        }
+        Ok(())
     }
 
     /// What is under way is given up; what is done is kept.

@@ -24,6 +24,13 @@ impl Remote {
         Ok(Self { holder: holder.clone(), link })
     }
 
+    /// The process that listens for the folder's clients.
+    pub(crate) fn reach(data: &DataDir) -> Result<Self> {
+        let link = ClientLink::connect(&Hub::new(), data.path()).map_err(unreachable)?;
+        let (pid, command) = data.last_holder().unwrap_or_default();
+        Ok(Self { holder: Holder { pid, command }, link })
+    }
+
     pub(crate) const fn holder(&self) -> &Holder {
         &self.holder
     }
@@ -43,6 +50,8 @@ const fn waits(request: &Request) -> Duration {
             Duration::from_millis(*wait_ms)
         }
         Request::Start(_)
+        | Request::Has { .. }
+        | Request::Put { .. }
         | Request::Resume { .. }
         | Request::Cancel { .. }
         | Request::List { .. }

@@ -22,11 +22,13 @@ macro_rules! help {
 help! {
     wfhost: [];
     run: ["run"];
+    start: ["start"];
     resume: ["resume"];
     check: ["check"];
     runs: ["runs"];
     runs_list: ["runs", "list"];
     runs_show: ["runs", "show"];
+    runs_watch: ["runs", "watch"];
     runs_events: ["runs", "events"];
     runs_logs: ["runs", "logs"];
     runs_output: ["runs", "output"];

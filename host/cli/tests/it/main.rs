@@ -22,4 +22,5 @@ mod plugin_inspect;
 mod running;
 mod runs;
 mod sandbox;
+mod starting;
 mod usage;

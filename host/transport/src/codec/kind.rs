@@ -48,13 +48,15 @@ pub enum Kind {
     Start = 65,
     /// Any other [`Request`].
     Request = 66,
+    /// [`Request::Put`].
+    Put = 67,
     /// An [`Answer`].
     Answer = 97,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Hello,
         Self::WorkerHeartbeat,
         Self::Ended,
@@ -74,6 +76,7 @@ impl Kind {
         Self::Identify,
         Self::Start,
         Self::Request,
+        Self::Put,
         Self::Answer,
     ];
 
@@ -92,7 +95,7 @@ impl Kind {
             // 64 KiB of input; the key-value store (1 MiB unless configured) is the rest.
             Self::Dispatch => 8 << 20,
             Self::Hello | Self::Log => 1 << 20,
-            Self::Chunk => CHUNK_BYTES as usize + (4 << 10),
+            Self::Chunk | Self::Put => CHUNK_BYTES as usize + (4 << 10),
             Self::Progress | Self::Refused | Self::Request => 64 << 10,
             Self::WorkerHeartbeat
             | Self::Fetch
@@ -151,7 +154,9 @@ impl Framed for Request {
     fn kind(&self) -> Kind {
         match self {
             Self::Start(_) => Kind::Start,
-            Self::Resume { .. }
+            Self::Put { .. } => Kind::Put,
+            Self::Has { .. }
+            | Self::Resume { .. }
             | Self::Cancel { .. }
             | Self::List { .. }
             | Self::Find { .. }
