@@ -127,11 +127,7 @@ impl Thread {
         Self { sources, uploads, clock: Clock::new(), removed: false, collect_at: None }
     }
 
-    fn answer_all(
-        mut self,
-        receiver: &mpsc::Receiver<(Query, ReplyTo)>,
-        mailbox: &Mailbox,
-    ) {
+    fn answer_all(mut self, receiver: &mpsc::Receiver<(Query, ReplyTo)>, mailbox: &Mailbox) {
         loop {
             match next(receiver, self.pause_max()) {
                 Next::Query(query, reply) => {
@@ -205,8 +201,10 @@ fn next(receiver: &mpsc::Receiver<(Query, ReplyTo)>, pause_max: Option<Duration>
 impl Sources {
     /// Frees what only removed runs referred to.
     fn collect(&self) {
-        let collected =
-            self.store.references().and_then(|keep| self.content.collect(&keep, COLLECT_AGE_MIN.to_std()));
+        let collected = self
+            .store
+            .references()
+            .and_then(|keep| self.content.collect(&keep, COLLECT_AGE_MIN.to_std()));
         match collected {
             Ok(collected) => tracing::debug!(files = collected.files, "contents were collected"),
             Err(error) => tracing::warn!(%error, "contents could not be collected"),

@@ -24,7 +24,8 @@ pub use definition::Definition;
 pub use failure::{Failure, FailureKind, UnknownFailureKind};
 pub use grants::{AllowedDir, Determinism, DirAsk, DirGrant, DirMode, PinnedPlugin};
 pub use ids::{
-    Attempt, AttemptId, Digest, Digesting, InvalidId, Name, Revision, RunId, StepId, TaskId, WorkerId,
+    Attempt, AttemptId, Digest, Digesting, InvalidId, Name, Revision, RunId, StepId, TaskId,
+    WorkerId,
 };
 pub use json::Json;
 pub use limits::{

@@ -124,9 +124,7 @@ mod tests {
     fn stored(parts: &[(u64, &[u8])], of: &[u8]) -> (bool, bool, usize) {
         let folder = tempfile::tempdir().unwrap();
         let mut seen = Vec::new();
-        for content in
-            [Content::open(folder.path(), Durability::Os).unwrap(), Content::memory()]
-        {
+        for content in [Content::open(folder.path(), Durability::Os).unwrap(), Content::memory()] {
             let digest = Digest::of(of);
             let mut incoming = content.incoming(digest, of.len() as u64).unwrap();
             for (offset, part) in parts {
