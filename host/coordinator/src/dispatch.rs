@@ -283,6 +283,12 @@ impl EventLoop {
                     let reason = "its worker is gone".to_owned();
                     self.end(attempt, AttemptOutcome::Lost { reason });
                 }
+                Decision::QueueTimedOut { attempt, waited, why } => {
+                    self.release(attempt);
+                    let message = format!("no worker took it in {waited}: {why}");
+                    let failure = Failure::new(FailureKind::Timeout, "queue-timeout", message);
+                    self.end(attempt, AttemptOutcome::Failed(failure));
+                }
                 Decision::TimedOut { attempt } => {
                     self.release(attempt);
                     let failure = Failure::new(

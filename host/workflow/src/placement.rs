@@ -2,13 +2,27 @@
 //! attempts.
 //!
 //! Never sends anything and never asks for the time. Invariants: a worker holds at most as many
-//! attempts as it has slots; an attempt waits, is leased, or is not here; a lease ends by a
-//! result, by its deadline, by its worker's silence, or by being withdrawn, and only once.
+//! attempts as it has slots, save those that it brought along; an attempt waits, is leased, is an
+//! orphan, or is not here; a lease ends by a result, by its deadline, by its worker's silence, or
+//! by being withdrawn, and only once; no attempt waits that a free slot could take.
 
+mod queue;
+mod wanted;
+mod why;
+mod worker;
+
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
-use crate::{AttemptId, Digest, DurationMs, MonotonicMs, Name, WorkerId};
+pub use queue::{OLDEST_EVERY, OLDEST_EVERY_AT_GATE};
+pub use wanted::{Decision, Joining, LABELS_MAX, Labels, Priority, Wanted};
+pub use why::{AHEAD_MAX, Why};
+
+use queue::{Arrival, Queue};
+use wanted::Account;
+use worker::{Held, Worker};
+
+use crate::{AttemptId, DurationMs, MonotonicMs, WorkerId};
 
 /// A worker that was not heard of for this long has lost its leases (DESIGN.md, the wire).
 pub const LEASE: DurationMs = DurationMs::from_secs(3);
@@ -26,132 +40,21 @@ const STALL: DurationMs = DurationMs::from_secs(1);
 #[derive(Debug, Default)]
 pub struct Placement {
     workers: BTreeMap<WorkerId, Worker>,
-    /// In the order of arrival.
-    waiting: BTreeMap<u64, Wanted>,
+    /// Those with a free slot.
+    free: BTreeSet<WorkerId>,
+    queue: Queue,
     places: HashMap<AttemptId, Place>,
     deadlines: BTreeSet<(MonotonicMs, AttemptId)>,
     /// Until when a worker may still claim them.
     orphans: BTreeSet<(MonotonicMs, AttemptId)>,
-    arrivals: u64,
     ticked_at: Option<MonotonicMs>,
 }
 
 #[derive(Debug)]
-struct Worker {
-    slots: u32,
-    /// Leased attempts, and those that it was told to stop and has not yet said to have ended,
-    /// with when it was told.
-    holds: BTreeMap<AttemptId, Option<MonotonicMs>>,
-    heard_at: MonotonicMs,
-    draining: bool,
-}
-
-impl Worker {
-    fn free(&self) -> u32 {
-        if self.draining { 0 } else { self.slots.saturating_sub(self.holds.len() as u32) }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    Waiting { arrival: u64 },
+    Waiting { arrival: Arrival },
     Leased { worker: WorkerId, deadline: MonotonicMs },
-    Orphaned { until: MonotonicMs, timeout: DurationMs },
-}
-
-/// What a worker says of itself when it joins.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Joining {
-    /// Attempts at once.
-    pub slots: u32,
-    /// What steps may require.
-    pub labels: BTreeMap<String, String>,
-    /// Components that it has already.
-    pub components: BTreeSet<Digest>,
-    /// Attempts that it says it is running, and has proved to have been given: those that it may
-    /// keep take their slots before anything new is assigned, and it is told to stop the others.
-    pub running: Vec<AttemptId>,
-}
-
-/// What goes first where not everything can: a step's workflow decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Priority(i8);
-
-impl Priority {
-    /// The last to go.
-    pub const MIN: i8 = -10;
-    /// The first to go.
-    pub const MAX: i8 = 10;
-
-    /// From a number between [`Self::MIN`] and [`Self::MAX`].
-    #[must_use]
-    pub fn new(level: i64) -> Option<Self> {
-        i8::try_from(level).ok().filter(|level| (Self::MIN..=Self::MAX).contains(level)).map(Self)
-    }
-
-    /// As the number.
-    #[must_use]
-    pub const fn level(self) -> i8 {
-        self.0
-    }
-}
-
-/// An attempt that wants a worker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
-    /// Which attempt.
-    pub attempt: AttemptId,
-    /// Wall clock that it may take on the worker.
-    pub timeout: DurationMs,
-    /// What it runs: workers that have it already are preferred.
-    pub component: Digest,
-    /// Whose attempt it is: workflows share the slots fairly.
-    pub workflow: Name,
-    /// Labels that its worker must have.
-    pub requires: Arc<BTreeMap<String, String>>,
-    /// What goes first.
-    pub priority: Priority,
-    /// At most so many attempts of its component may be at workers when it is given to one.
-    pub concurrency: Option<u32>,
-    /// How long it may wait for a worker; `None`: for ever.
-    pub queue_timeout: Option<DurationMs>,
-}
-
-/// What placement decides; the caller carries it out in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use = "a decision must be carried out"]
-pub enum Decision {
-    /// Send the attempt to the worker.
-    Assign {
-        /// To whom.
-        worker: WorkerId,
-        /// What.
-        attempt: AttemptId,
-    },
-    /// Tell the worker to stop; the attempt is no longer leased.
-    Stop {
-        /// Whom.
-        worker: WorkerId,
-        /// What.
-        attempt: AttemptId,
-    },
-    /// The attempt's worker is gone, or nobody has claimed it: tell the run that it is lost.
-    Lost {
-        /// What.
-        attempt: AttemptId,
-        /// Who held it and is gone; `None`: it was an orphan.
-        worker: Option<WorkerId>,
-    },
-    /// The attempt's worker hangs: tell the run that it timed out.
-    TimedOut {
-        /// What.
-        attempt: AttemptId,
-    },
-    /// The worker was silent for too long and is forgotten; it may say hello again.
-    Forget {
-        /// Whom.
-        worker: WorkerId,
-    },
+    Orphaned { until: MonotonicMs, timeout: DurationMs, account: Account },
 }
 
 impl Placement {
@@ -166,55 +69,63 @@ impl Placement {
         &mut self,
         now: MonotonicMs,
         worker: WorkerId,
-        joining: Joining,
+        mut joining: Joining,
     ) -> Vec<Decision> {
         let mut decisions = self.release(worker);
-        let slots = joining.slots;
-        let joined = Worker { slots, holds: BTreeMap::new(), heard_at: now, draining: false };
+        let running = std::mem::take(&mut joining.running);
+        let joined = Worker::new(now, joining);
+        self.queue.add_taker(worker, joined.labels.clone());
         self.workers.insert(worker, joined);
-        for attempt in joining.running {
+        for attempt in running {
             if !self.adopted(now, worker, attempt) {
                 decisions.push(Decision::Stop { worker, attempt });
             }
         }
-        self.assign(now, &mut decisions);
+        self.fill(now, worker, &mut decisions);
         decisions
     }
 
     /// The coordinator was restarted: the attempt may still be at a worker, and is lost at `until`
     /// if nobody has claimed it. One that is already here is left where it is.
-    pub fn orphaned(&mut self, _now: MonotonicMs, wanted: Wanted, until: MonotonicMs) {
+    pub fn orphaned(&mut self, now: MonotonicMs, wanted: Wanted, until: MonotonicMs) {
         if self.places.contains_key(&wanted.attempt) {
             return;
         }
-        let place = Place::Orphaned { until, timeout: wanted.timeout };
-        self.places.insert(wanted.attempt, place);
-        self.orphans.insert((until, wanted.attempt));
+        let (attempt, timeout, until) = (wanted.attempt, wanted.timeout, until.max(now));
+        let account = wanted.into_account();
+        self.queue.took(&account);
+        self.places.insert(attempt, Place::Orphaned { until, timeout, account });
+        self.orphans.insert((until, attempt));
     }
 
     /// A worker says that it is running an attempt: `true`: it holds it, now or since before;
     /// `false`: it is not its, tell it to stop.
     pub fn adopted(&mut self, now: MonotonicMs, worker: WorkerId, attempt: AttemptId) -> bool {
-        match (self.places.get(&attempt).copied(), self.workers.get_mut(&worker)) {
-            (Some(Place::Leased { worker: holder, .. }), _) => holder == worker,
-            (Some(Place::Orphaned { until, timeout }), Some(adopter)) => {
-                self.orphans.remove(&(until, attempt));
-                adopter.holds.insert(attempt, None);
-                // How long it has been running is not known.
-                let deadline = now + timeout + DEADLINE_GRACE;
-                self.deadlines.insert((deadline, attempt));
-                self.places.insert(attempt, Place::Leased { worker, deadline });
-                true
-            }
-            (Some(Place::Orphaned { .. } | Place::Waiting { .. }) | None, _) => false,
+        if let Some(Place::Leased { worker: holder, .. }) = self.places.get(&attempt) {
+            return *holder == worker;
         }
+        let Some(adopter) = self.workers.get_mut(&worker) else { return false };
+        let Some(Place::Orphaned { until, timeout, account }) = self.places.get(&attempt) else {
+            return false;
+        };
+        self.orphans.remove(&(*until, attempt));
+        // How long it has been running is not known.
+        let deadline = now + *timeout + DEADLINE_GRACE;
+        adopter.holds.insert(attempt, Held { account: account.clone(), told: None });
+        self.deadlines.insert((deadline, attempt));
+        self.places.insert(attempt, Place::Leased { worker, deadline });
+        self.count_free(worker);
+        true
     }
 
     /// The same worker process is on a new connection: what it held, its slots and whether it
     /// drains move there. Nothing moves from a worker that is not known.
     pub fn moved(&mut self, now: MonotonicMs, from: WorkerId, to: WorkerId) -> Vec<Decision> {
-        let Some(mut worker) = self.workers.remove(&from) else { return Vec::new() };
+        if from == to || !self.workers.contains_key(&from) {
+            return Vec::new();
+        }
         let mut decisions = self.release(to);
+        let Some(mut worker) = self.workers.remove(&from) else { return decisions };
         worker.heard_at = now;
         for attempt in worker.holds.keys() {
             if let Some(Place::Leased { worker: holder, .. }) = self.places.get_mut(attempt)
@@ -223,8 +134,10 @@ impl Placement {
                 *holder = to;
             }
         }
+        self.queue.rename_taker(from, to);
         self.workers.insert(to, worker);
-        self.assign(now, &mut decisions);
+        self.count_free(from);
+        self.fill(now, to, &mut decisions);
         decisions
     }
 
@@ -251,28 +164,37 @@ impl Placement {
     }
 
     /// A worker takes no more.
-    pub fn draining(&mut self, worker: WorkerId) {
-        if let Some(worker) = self.workers.get_mut(&worker) {
+    pub fn draining(&mut self, id: WorkerId) {
+        if let Some(worker) = self.workers.get_mut(&id) {
             worker.draining = true;
         }
+        self.queue.remove_taker(id);
+        self.count_free(id);
     }
 
     /// A worker is gone, by its own word or because its link is.
     pub fn gone(&mut self, now: MonotonicMs, worker: WorkerId) -> Vec<Decision> {
         let mut decisions = self.release(worker);
-        self.assign(now, &mut decisions);
+        self.place_opened(now, &mut decisions);
         decisions
     }
 
     /// An attempt wants a worker. One that is already here is left where it is.
     pub fn wanted(&mut self, now: MonotonicMs, wanted: Wanted) -> Vec<Decision> {
         let mut decisions = Vec::new();
-        if !self.places.contains_key(&wanted.attempt) {
-            let arrival = self.arrivals;
-            self.arrivals += 1;
-            self.places.insert(wanted.attempt, Place::Waiting { arrival });
-            self.waiting.insert(arrival, wanted);
-            self.assign(now, &mut decisions);
+        if self.places.contains_key(&wanted.attempt) {
+            return decisions;
+        }
+        // Whatever waits cannot be taken by a worker that is free.
+        if wanted.concurrency.is_none()
+            && let Some(worker) = self.best_worker(&wanted)
+        {
+            self.lease(now, worker, wanted, &mut decisions);
+        } else {
+            let attempt = wanted.attempt;
+            let arrival = self.queue.push(now, wanted);
+            self.places.insert(attempt, Place::Waiting { arrival });
+            self.place_opened(now, &mut decisions);
         }
         decisions
     }
@@ -286,46 +208,52 @@ impl Placement {
         attempt: AttemptId,
     ) -> Vec<Decision> {
         let mut decisions = Vec::new();
-        if let Some(worker) = self.workers.get_mut(&worker) {
-            worker.holds.remove(&attempt);
+        if let Some(held) =
+            self.workers.get_mut(&worker).and_then(|worker| worker.holds.remove(&attempt))
+        {
+            self.queue.gave_back(&held.account);
+            self.count_free(worker);
         }
-        match self.places.get(&attempt).copied() {
-            Some(Place::Leased { worker: holder, deadline }) if holder == worker => {
+        match self.places.get(&attempt) {
+            Some(Place::Leased { worker: holder, deadline }) if *holder == worker => {
+                self.deadlines.remove(&(*deadline, attempt));
                 self.places.remove(&attempt);
-                self.deadlines.remove(&(deadline, attempt));
             }
-            Some(Place::Orphaned { until, .. }) => {
+            Some(Place::Orphaned { until, account, .. }) => {
+                self.orphans.remove(&(*until, attempt));
+                self.queue.gave_back(account);
                 self.places.remove(&attempt);
-                self.orphans.remove(&(until, attempt));
             }
             Some(Place::Leased { .. } | Place::Waiting { .. }) | None => {}
         }
-        self.assign(now, &mut decisions);
+        self.fill(now, worker, &mut decisions);
         decisions
     }
 
     /// An attempt's result no longer matters.
     pub fn withdrawn(&mut self, now: MonotonicMs, attempt: AttemptId) -> Vec<Decision> {
+        let mut decisions = Vec::new();
         match self.places.remove(&attempt) {
-            None => Vec::new(),
+            None => {}
             Some(Place::Waiting { arrival }) => {
-                self.waiting.remove(&arrival);
-                Vec::new()
+                self.queue.remove(arrival);
             }
-            Some(Place::Orphaned { until, .. }) => {
+            Some(Place::Orphaned { until, account, .. }) => {
                 self.orphans.remove(&(until, attempt));
-                Vec::new()
+                self.queue.gave_back(&account);
             }
             Some(Place::Leased { worker, deadline }) => {
                 self.deadlines.remove(&(deadline, attempt));
-                if let Some(told) =
+                if let Some(held) =
                     self.workers.get_mut(&worker).and_then(|worker| worker.holds.get_mut(&attempt))
                 {
-                    *told = Some(now);
+                    held.told = Some(now);
                 }
-                vec![Decision::Stop { worker, attempt }]
+                decisions.push(Decision::Stop { worker, attempt });
             }
         }
+        self.place_opened(now, &mut decisions);
+        decisions
     }
 
     /// Time has passed. Call it about every 100 ms, after what arrived has been taken in.
@@ -340,7 +268,7 @@ impl Placement {
             .collect();
         for worker in silent {
             if crate::sabotage::no_redispatch() {
-                self.workers.remove(&worker);
+                self.remove_worker(worker);
                 continue;
             }
             decisions.push(Decision::Forget { worker });
@@ -354,15 +282,16 @@ impl Placement {
             decisions.push(Decision::TimedOut { attempt });
         }
         self.lose_orphans(now, &mut decisions);
+        self.expire(now, &mut decisions);
         self.stop_again(now, &mut decisions);
-        self.assign(now, &mut decisions);
+        self.place_opened(now, &mut decisions);
         decisions
     }
 
     /// The attempts that wait for a slot.
     #[must_use]
     pub fn waiting_count(&self) -> usize {
-        self.waiting.len()
+        self.queue.len()
     }
 
     /// Whether an attempt is at a worker, not only waiting for one.
@@ -383,14 +312,17 @@ impl Placement {
     /// What a worker holds, in order; not what it was told to stop.
     pub fn held_by(&self, worker: WorkerId) -> impl Iterator<Item = AttemptId> {
         let holds = self.workers.get(&worker).map(|worker| &worker.holds);
-        let leased = |(attempt, told): (&AttemptId, &Option<_>)| told.is_none().then_some(*attempt);
+        let leased = |(attempt, held): (&AttemptId, &Held)| held.told.is_none().then_some(*attempt);
         holds.into_iter().flatten().filter_map(leased)
     }
 
-    /// Whether time can change anything: there is a worker, a lease or an orphan.
+    /// Whether time can change anything: there is a worker, a lease, an orphan, or what waits.
     #[must_use]
     pub fn needs_ticks(&self) -> bool {
-        !self.workers.is_empty() || !self.deadlines.is_empty() || !self.orphans.is_empty()
+        !(self.workers.is_empty()
+            && self.deadlines.is_empty()
+            && self.orphans.is_empty()
+            && self.queue.len() == 0)
     }
 
     fn lose_orphans(&mut self, now: MonotonicMs, decisions: &mut Vec<Decision>) {
@@ -399,8 +331,21 @@ impl Placement {
                 break;
             }
             self.orphans.pop_first();
-            self.places.remove(&attempt);
+            if let Some(Place::Orphaned { account, .. }) = self.places.remove(&attempt) {
+                self.queue.gave_back(&account);
+            }
             decisions.push(Decision::Lost { attempt, worker: None });
+        }
+    }
+
+    fn expire(&mut self, now: MonotonicMs, decisions: &mut Vec<Decision>) {
+        while let Some(arrival) = self.queue.expired(now) {
+            let why = self.why_waiting(arrival).unwrap_or(Why::NoWorker);
+            let Some(waiting) = self.queue.remove(arrival) else { break };
+            let attempt = waiting.wanted.attempt;
+            self.places.remove(&attempt);
+            let waited = now - waiting.since;
+            decisions.push(Decision::QueueTimedOut { attempt, waited, why });
         }
     }
 
@@ -433,8 +378,8 @@ impl Placement {
     /// Until a worker says that a stopped attempt ended, its slot is taken: word may get lost.
     fn stop_again(&mut self, now: MonotonicMs, decisions: &mut Vec<Decision>) {
         for (id, worker) in &mut self.workers {
-            for (attempt, told) in &mut worker.holds {
-                if let Some(at) = told
+            for (attempt, held) in &mut worker.holds {
+                if let Some(at) = &mut held.told
                     && now - *at >= STOP_AGAIN
                 {
                     *at = now;
@@ -446,39 +391,97 @@ impl Placement {
 
     /// Forgets a worker; what it held is lost.
     fn release(&mut self, worker: WorkerId) -> Vec<Decision> {
-        let Some(gone) = self.workers.remove(&worker) else { return Vec::new() };
+        let Some(gone) = self.remove_worker(worker) else { return Vec::new() };
         let mut decisions = Vec::new();
-        for attempt in gone.holds.into_keys() {
-            if let Some(Place::Leased { worker: holder, deadline }) =
-                self.places.get(&attempt).copied()
-                && holder == worker
+        for (attempt, held) in gone.holds {
+            self.queue.gave_back(&held.account);
+            if let Some(Place::Leased { worker: holder, deadline }) = self.places.get(&attempt)
+                && *holder == worker
             {
+                self.deadlines.remove(&(*deadline, attempt));
                 self.places.remove(&attempt);
-                self.deadlines.remove(&(deadline, attempt));
                 decisions.push(Decision::Lost { attempt, worker: Some(worker) });
             }
         }
         decisions
     }
 
-    fn assign(&mut self, now: MonotonicMs, decisions: &mut Vec<Decision>) {
-        while let Some((arrival, wanted)) = self.waiting.first_key_value() {
-            let (arrival, wanted) = (*arrival, wanted.clone());
-            let freest = self
-                .workers
-                .iter_mut()
-                .filter(|(_, worker)| worker.free() > 0)
-                .max_by_key(|(id, worker)| (worker.free(), std::cmp::Reverse(**id)));
-            let Some((id, worker)) = freest else { return };
-            self.waiting.remove(&arrival);
-            worker.holds.insert(wanted.attempt, None);
-            let deadline = now + wanted.timeout + DEADLINE_GRACE;
-            self.deadlines.insert((deadline, wanted.attempt));
-            self.places.insert(wanted.attempt, Place::Leased { worker: *id, deadline });
-            decisions.push(Decision::Assign { worker: *id, attempt: wanted.attempt });
+    fn remove_worker(&mut self, worker: WorkerId) -> Option<Worker> {
+        self.free.remove(&worker);
+        self.queue.remove_taker(worker);
+        self.workers.remove(&worker)
+    }
+
+    fn count_free(&mut self, id: WorkerId) {
+        if self.workers.get(&id).is_some_and(|worker| worker.free() > 0) {
+            self.free.insert(id);
+        } else {
+            self.free.remove(&id);
         }
+    }
+
+    /// Gives a worker what goes next while it has free slots, and others what may go besides.
+    fn fill(&mut self, now: MonotonicMs, worker: WorkerId, decisions: &mut Vec<Decision>) {
+        self.count_free(worker);
+        while self.free.contains(&worker)
+            && let Some(arrival) = self.queue.pick(worker)
+            && let Some(waiting) = self.queue.remove(arrival)
+        {
+            self.lease(now, worker, waiting.wanted, decisions);
+        }
+        self.place_opened(now, decisions);
+    }
+
+    /// Looks for workers for what could not go before and can now.
+    fn place_opened(&mut self, now: MonotonicMs, decisions: &mut Vec<Decision>) {
+        loop {
+            let opened = self.queue.take_opened();
+            if opened.is_empty() {
+                return;
+            }
+            for flow in opened {
+                while let Some((arrival, wanted)) = self.queue.ready_head(flow)
+                    && let Some(worker) = self.best_worker(wanted)
+                    && let Some(waiting) = self.queue.remove(arrival)
+                {
+                    self.lease(now, worker, waiting.wanted, decisions);
+                }
+            }
+        }
+    }
+
+    /// The worker that suits an attempt best, of those with a free slot.
+    fn best_worker(&self, wanted: &Wanted) -> Option<WorkerId> {
+        let can = |id: &WorkerId| {
+            let worker = self.workers.get(id).filter(|worker| worker.meets(&wanted.requires))?;
+            Some((worker.suits(&wanted.component), Reverse(*id)))
+        };
+        self.free.iter().filter_map(can).max().map(|(_, Reverse(id))| id)
+    }
+
+    fn lease(
+        &mut self,
+        now: MonotonicMs,
+        id: WorkerId,
+        wanted: Wanted,
+        decisions: &mut Vec<Decision>,
+    ) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let (attempt, component) = (wanted.attempt, wanted.component);
+        let deadline = now + wanted.timeout + DEADLINE_GRACE;
+        let account = wanted.into_account();
+        self.queue.took(&account);
+        worker.take(attempt, component, account);
+        self.deadlines.insert((deadline, attempt));
+        self.places.insert(attempt, Place::Leased { worker: id, deadline });
+        self.count_free(id);
+        decisions.push(Decision::Assign { worker: id, attempt });
     }
 }
 
+#[cfg(test)]
+mod order_tests;
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -24,6 +24,11 @@ mod ordinary {
     pub(crate) const fn no_timeout() -> bool {
         false
     }
+
+    /// Give slots by priority alone, never by age.
+    pub(crate) const fn no_ageing() -> bool {
+        false
+    }
 }
 
 #[cfg(wfhost_sabotage)]
@@ -32,6 +37,6 @@ mod chosen;
 #[cfg(wfhost_sabotage)]
 pub use chosen::{Sabotage, choose};
 #[cfg(wfhost_sabotage)]
-pub(crate) use chosen::{no_attempt_check, no_dedupe, no_redispatch, no_timeout};
+pub(crate) use chosen::{no_ageing, no_attempt_check, no_dedupe, no_redispatch, no_timeout};
 #[cfg(not(wfhost_sabotage))]
-pub(crate) use ordinary::{no_attempt_check, no_dedupe, no_redispatch, no_timeout};
+pub(crate) use ordinary::{no_ageing, no_attempt_check, no_dedupe, no_redispatch, no_timeout};

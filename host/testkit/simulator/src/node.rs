@@ -102,6 +102,10 @@ pub(crate) fn input_of(decision: Decision) -> Option<Input> {
             let failure = Failure::new(FailureKind::Timeout, "timeout", "made up");
             (attempt, AttemptOutcome::Failed(failure))
         }
+        Decision::QueueTimedOut { attempt, .. } => {
+            let failure = Failure::new(FailureKind::Timeout, "queue-timeout", "made up");
+            (attempt, AttemptOutcome::Failed(failure))
+        }
         Decision::Assign { .. } | Decision::Stop { .. } | Decision::Forget { .. } => return None,
     };
     Some(Input::AttemptEnded { task: attempt.task, attempt: attempt.attempt, outcome })

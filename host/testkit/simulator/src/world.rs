@@ -297,7 +297,9 @@ impl World {
                     self.send(Direction::ToWorker(worker), &Message::Cancel { task, attempt });
                 }
                 Decision::Forget { .. } => {}
-                Decision::Lost { .. } | Decision::TimedOut { .. } => {
+                Decision::Lost { .. }
+                | Decision::TimedOut { .. }
+                | Decision::QueueTimedOut { .. } => {
                     if let Some(input) = input_of(decision) {
                         self.take(input)?;
                     }

@@ -1,12 +1,14 @@
 //! Placement, a case a line: what happens, when, and what is decided.
 
+use std::sync::Arc;
+
 use super::*;
-use crate::{Attempt, RunId, StepId, TaskId};
+use crate::{Attempt, Digest, RunId, StepId, TaskId};
 
-const A: WorkerId = WorkerId(1);
-const B: WorkerId = WorkerId(2);
+pub(super) const A: WorkerId = WorkerId(1);
+pub(super) const B: WorkerId = WorkerId(2);
 
-fn attempt(number: u32) -> AttemptId {
+pub(super) fn attempt(number: u32) -> AttemptId {
     AttemptId {
         run: RunId::from_bytes([7; 16]),
         task: TaskId::item(StepId(0), number),
@@ -14,11 +16,11 @@ fn attempt(number: u32) -> AttemptId {
     }
 }
 
-const fn ms(at: u64) -> MonotonicMs {
+pub(super) const fn ms(at: u64) -> MonotonicMs {
     MonotonicMs(at)
 }
 
-fn wanted(number: u32) -> Wanted {
+pub(super) fn wanted(number: u32) -> Wanted {
     Wanted {
         attempt: attempt(number),
         timeout: DurationMs(1000),
@@ -31,7 +33,7 @@ fn wanted(number: u32) -> Wanted {
     }
 }
 
-fn slots(slots: u32) -> Joining {
+pub(super) fn slots(slots: u32) -> Joining {
     Joining { slots, ..Joining::default() }
 }
 
@@ -48,7 +50,7 @@ fn stop(worker: WorkerId, number: u32) -> Decision {
 }
 
 /// A table with one worker of `slots` slots that joined at 0.
-fn with_worker(count: u32) -> Placement {
+pub(super) fn with_worker(count: u32) -> Placement {
     let mut placement = Placement::new();
     assert_eq!(placement.joined(ms(0), A, slots(count)), []);
     placement
@@ -87,12 +89,13 @@ fn attempts_are_served_in_the_order_in_which_they_came() {
 
 #[test]
 fn the_freest_worker_is_chosen() {
+    let other = |number| Wanted { component: Digest::of(&[number as u8]), ..wanted(number) };
     let mut placement = with_worker(1);
     assert_eq!(placement.joined(ms(0), B, slots(2)), []);
-    assert_eq!(placement.wanted(ms(0), wanted(1)), [assign(B, 1)]);
-    assert_eq!(placement.wanted(ms(0), wanted(2)), [assign(A, 2)]);
-    assert_eq!(placement.wanted(ms(0), wanted(3)), [assign(B, 3)]);
-    assert_eq!(placement.wanted(ms(0), wanted(4)), []);
+    assert_eq!(placement.wanted(ms(0), other(1)), [assign(B, 1)]);
+    assert_eq!(placement.wanted(ms(0), other(2)), [assign(A, 2)]);
+    assert_eq!(placement.wanted(ms(0), other(3)), [assign(B, 3)]);
+    assert_eq!(placement.wanted(ms(0), other(4)), []);
 }
 
 #[test]
@@ -178,7 +181,10 @@ fn a_worker_is_told_again_to_stop_until_it_says_that_it_has() {
     assert_eq!(placement.wanted(ms(0), wanted(1)), [assign(A, 1)]);
     assert_eq!(placement.withdrawn(ms(0), attempt(1)), [stop(A, 1)]);
     assert_eq!(pass(&mut placement, 0, STOP_AGAIN.0 - 100, &[A]), []);
-    assert_eq!(pass(&mut placement, STOP_AGAIN.0, 2 * STOP_AGAIN.0, &[A]), [stop(A, 1); 2]);
+    assert_eq!(
+        pass(&mut placement, STOP_AGAIN.0, 2 * STOP_AGAIN.0, &[A]),
+        [stop(A, 1), stop(A, 1)]
+    );
     assert_eq!(placement.ended(ms(9000), A, attempt(1)), []);
     assert_eq!(pass(&mut placement, 9000, 12_000, &[A]), []);
 }

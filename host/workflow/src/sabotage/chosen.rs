@@ -13,6 +13,8 @@ pub enum Sabotage {
     Redispatch,
     /// Wait for ever for a worker that hangs.
     Timeout,
+    /// Give slots by priority alone, never by age.
+    Ageing,
 }
 
 thread_local! {
@@ -38,4 +40,8 @@ pub(crate) fn no_redispatch() -> bool {
 
 pub(crate) fn no_timeout() -> bool {
     CHOSEN.get() == Some(Sabotage::Timeout)
+}
+
+pub(crate) fn no_ageing() -> bool {
+    CHOSEN.get() == Some(Sabotage::Ageing)
 }
