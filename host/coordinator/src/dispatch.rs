@@ -1,14 +1,13 @@
 //! Between runs and workers: orders that are out, and what workers say.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::sync::Arc;
 
 use wfhost_transport::client::ShownLogLine;
 use wfhost_transport::message::{
     CANCELLED, Dispatch, FromWorker, NO_SLOT, Outcome, PROTOCOL, Payload, ToWorker,
 };
 use wfhost_transport::{DecodeError, SendError};
-use wfhost_workflow::placement::{Decision, Joining, Placement, Priority, Wanted};
+use wfhost_workflow::placement::{Decision, Joining, Placement, Wanted};
 use wfhost_workflow::run::{AttemptOutcome, Input, KvWrite, Order};
 use wfhost_workflow::{
     Attempt, AttemptId, Digest, DurationMs, Failure, FailureKind, Json, MonotonicMs, RunId, TaskId,
@@ -112,10 +111,10 @@ impl EventLoop {
             timeout: step.timeout,
             component: plugin.digest,
             workflow: definition.name.clone(),
-            requires: Arc::default(),
-            priority: Priority::default(),
-            concurrency: None,
-            queue_timeout: None,
+            requires: step.requires.clone(),
+            priority: definition.priority,
+            concurrency: definition.plugins.get(call.plugin).and_then(|plugin| plugin.concurrency),
+            queue_timeout: step.queue_timeout,
         };
         self.dispatcher.add_order(attempt, dispatch, order.input);
         let decisions = self.dispatcher.placement.wanted(self.parts.clock.monotonic(), wanted);

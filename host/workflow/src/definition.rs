@@ -9,12 +9,14 @@ mod code;
 mod draft;
 mod file;
 mod order;
+mod place;
 mod problem;
 mod read;
 mod steps;
 mod yaml;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 pub use check::{Checked, FanOut, Offer, Unbounded};
 pub use code::{Code, Severity};
@@ -25,6 +27,7 @@ pub(crate) use read::{Reader, inside, parse_duration};
 pub(crate) use yaml::{Node, NodeValue, Span};
 
 use crate::expression::Template;
+use crate::placement::{Labels, Priority};
 use crate::{Determinism, DirMode, DurationMs, FailureKind, Limits, Name, StepId};
 
 /// A checked workflow.
@@ -36,6 +39,10 @@ pub struct Definition {
     pub version: String,
     /// What a run's input must satisfy.
     pub input: Option<crate::Schema>,
+    /// What goes first where not everything can.
+    pub priority: Priority,
+    /// So many workers must have died of a step before it is quarantined; at least 1.
+    pub poison_after: u32,
     /// In the order of the file.
     pub plugins: Vec<PluginUse>,
     /// Flattened, in an order in which needs come first.
@@ -89,6 +96,8 @@ pub struct PluginUse {
     pub limits: Limits,
     /// Whether its clocks and randomness are real.
     pub determinism: Determinism,
+    /// Attempts of this workflow's runs that may call it at once; `None`: as many as have slots.
+    pub concurrency: Option<u32>,
     /// Where the file names it.
     pub at: Location,
 }
@@ -133,6 +142,10 @@ pub struct Step {
     pub retry: RetryPolicy,
     /// Wall clock for one attempt.
     pub timeout: DurationMs,
+    /// Labels that its worker must have.
+    pub requires: Arc<Labels>,
+    /// How long an attempt may wait for a worker; `None`: for ever.
+    pub queue_timeout: Option<DurationMs>,
     /// Where the file defines it.
     pub at: Location,
 }

@@ -15,7 +15,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub use queue::{OLDEST_EVERY, OLDEST_EVERY_AT_GATE};
-pub use wanted::{Decision, Joining, LABELS_MAX, Labels, Priority, Wanted};
+pub use wanted::{
+    Decision, Joining, LABEL_CHARS_MAX, LABELS_MAX, Labels, Priority, Wanted, is_label,
+};
 pub use why::{AHEAD_MAX, Why};
 
 use queue::{Arrival, Queue};

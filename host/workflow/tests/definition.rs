@@ -180,3 +180,23 @@ steps:\n  - {id: a, call: p/f, timeout: 1h30m5s250ms, retry: {backoff: {first: 1
     assert_eq!((step.retry.first, step.retry.max), (DurationMs(60_000), DurationMs(60_000)));
     assert!(step.retry.unless.is_empty(), "a policy that is written repeats what it does not name");
 }
+
+#[test]
+fn where_and_when_steps_run_is_read() {
+    let definition = parse(
+        "workflow: w\npriority: -3\npoison_after: 5\nplugins: {p: {path: ./p.wasm, concurrency: 2}, q: ./q.wasm}\nsteps:\n  - {id: a, call: p/f, requires: {gpu: \"true\", zone: eu-1}, queue_timeout: 10m}\n  - {id: b, map: [1], call: q/f}",
+    );
+    assert_eq!((definition.priority.level(), definition.poison_after), (-3, 5));
+    let concurrency: Vec<Option<u32>> =
+        definition.plugins.iter().map(|plugin| plugin.concurrency).collect();
+    assert_eq!(concurrency, [Some(2), None]);
+    let [a, b] = &definition.steps[..] else { panic!("{:?}", definition.steps) };
+    let labels: Vec<(&str, &str)> =
+        a.requires.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(labels, [("gpu", "true"), ("zone", "eu-1")]);
+    assert_eq!(a.queue_timeout, Some(DurationMs::from_secs(600)));
+    assert!(b.requires.is_empty());
+    assert_eq!(b.queue_timeout, None);
+    let plain = parse("workflow: w\nsteps: [{id: a, set: 1}]");
+    assert_eq!((plain.priority.level(), plain.poison_after), (0, 3));
+}

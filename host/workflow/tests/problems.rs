@@ -40,13 +40,13 @@ fn yaml_that_is_not_plain_is_refused() {
         &[
             "1:1 `steps` is missing",
             "1:1 `workflow` is missing: `workflow: some_name`",
-            "1:1 unknown key `a`: a workflow knows workflow, version, input, plugins, steps, output",
+            "1:1 unknown key `a`: a workflow knows workflow, version, priority, poison_after, input, plugins, steps, output",
             "1:7 anchors are not supported: write the value out",
-            "2:1 unknown key `b`: a workflow knows workflow, version, input, plugins, steps, output",
+            "2:1 unknown key `b`: a workflow knows workflow, version, priority, poison_after, input, plugins, steps, output",
             "2:4 aliases are not supported: write the value out",
-            "3:1 unknown key `c`: a workflow knows workflow, version, input, plugins, steps, output",
+            "3:1 unknown key `c`: a workflow knows workflow, version, priority, poison_after, input, plugins, steps, output",
             "3:9 tags are not supported",
-            "4:1 unknown key `d`: a workflow knows workflow, version, input, plugins, steps, output",
+            "4:1 unknown key `d`: a workflow knows workflow, version, priority, poison_after, input, plugins, steps, output",
             "4:4 aliases are not supported: write the value out",
         ],
     );
@@ -70,13 +70,13 @@ fn yaml_that_is_not_plain_is_refused() {
     check(
         "- a",
         &[
-            "1:1 a workflow must be a mapping, not a list: its keys are `workflow`, `version`, `input`, `plugins`, `steps`, `output`",
+            "1:1 a workflow must be a mapping, not a list: its keys are `workflow`, `version`, `priority`, `poison_after`, `input`, `plugins`, `steps`, `output`",
         ],
     );
     check(
         "just text",
         &[
-            "1:1 a workflow must be a mapping, not text: its keys are `workflow`, `version`, `input`, `plugins`, `steps`, `output`",
+            "1:1 a workflow must be a mapping, not text: its keys are `workflow`, `version`, `priority`, `poison_after`, `input`, `plugins`, `steps`, `output`",
         ],
     );
 }
@@ -98,7 +98,7 @@ fn unknown_keys_are_named_with_what_was_meant() {
     check_steps(
         "{id: a, set: 1, completely_different: 1}",
         &[
-            "3:17 unknown key `completely_different`: a step knows id, call, with, map, as, at_once, set, parallel, when, needs, timeout, retry",
+            "3:17 unknown key `completely_different`: a step knows id, call, with, map, as, at_once, set, parallel, when, needs, timeout, retry, requires, queue_timeout",
         ],
     );
     check_steps(
@@ -376,7 +376,7 @@ fn plugins_must_make_sense() {
             "1:25 `P` is no valid name of a plugin: a small letter, then small letters, digits, `-` and `_`",
             "1:34 a plugin's path is empty",
             "1:41 plugins by `oci:` are not supported by this version: give the path of a component file",
-            "1:55 a plugin must be a mapping, not a number: its keys are `path`, `grants`, `limits`, `determinism`",
+            "1:55 a plugin must be a mapping, not a number: its keys are `path`, `grants`, `limits`, `determinism`, `concurrency`",
             "1:61 `path` is missing",
         ],
     );
@@ -444,4 +444,47 @@ fn a_report_shows_no_more_than_a_line_and_nothing_that_a_terminal_obeys() {
     let marked = report.lines().rev().find(|line| line.contains('^')).map(str::len);
     assert!(marked.is_some_and(|length| length < 120), "{report}");
     assert_eq!(problems.to_string(), "2 problems in the workflow");
+}
+
+#[test]
+fn where_and_when_a_step_runs_must_make_sense() {
+    let label = "letters, digits, `-`, `_`, `.` and `/`, at most 63";
+    let level = "`priority` must be a whole number from -10 to 10: 10 goes first, -10 last; 0 is what holds without it";
+    for text in ["11", "-11", "high", "1.5"] {
+        check(
+            &format!("workflow: w\npriority: {text}\nsteps: [{{id: a, set: 1}}]"),
+            &[&format!("2:11 {level}")],
+        );
+    }
+    check(
+        "workflow: w\npoison_after: 0\nsteps: [{id: a, set: 1}]",
+        &["2:15 `poison_after` must be a whole number from 1 to 100"],
+    );
+    check(
+        "workflow: w\nplugins: {p: {path: ./p.wasm, concurrency: 0}}\nsteps: [{id: a, call: p/f}]",
+        &["2:44 `concurrency` must be a whole number from 1 to 1000000"],
+    );
+    check_steps(
+        "{id: a, call: p/f, requires: {gpu: true, n: 3, 'a b': x, c: 'x y'}, queue_timeout: 5}",
+        &[
+            "3:36 a label's value must be text, not true or false: write `\"true\"`",
+            "3:45 a label's value must be text, not a number: write `\"3\"`",
+            &format!("3:48 `a b` is no valid name of a label: {label}"),
+            &format!("3:61 `x y` is no valid value of a label: {label}"),
+            "3:84 `queue_timeout` must be a duration: write `5s` for seconds",
+        ],
+    );
+    check_steps(
+        "{id: a, call: p/f, requires: gpu}, {id: b, set: 1, requires: {a: b}}, {id: c, parallel: [{id: d, set: 1}], queue_timeout: 1s}",
+        &[
+            "3:30 `requires` must be a mapping, not text",
+            "3:52 `requires` does not go with `set`",
+            "3:108 `queue_timeout` does not go with `parallel`: write it on the steps inside",
+        ],
+    );
+    let many: Vec<String> = (0..17).map(|number| format!("l{number}: x")).collect();
+    check_steps(
+        &format!("{{id: a, call: p/f, requires: {{{}}}}}", many.join(", ")),
+        &["3:30 more than 16 labels"],
+    );
 }

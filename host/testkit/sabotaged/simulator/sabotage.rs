@@ -1,6 +1,6 @@
 //! A core without one of its checks must be noticed: otherwise the simulator proves nothing.
 
-use wfhost_simulator_sabotaged::{Faults, simulate};
+use wfhost_simulator_sabotaged::{Faults, simulate, simulate_crowd};
 use wfhost_workflow::{Sabotage, choose};
 
 /// Seeds within which each sabotage is noticed.
@@ -38,6 +38,14 @@ fn a_core_without_the_redispatch_is_noticed() {
 #[test]
 fn a_core_without_the_timeout_is_noticed() {
     check_noticed(Sabotage::Timeout);
+}
+
+#[test]
+fn a_placement_without_the_turn_of_the_oldest_is_noticed() {
+    choose(Some(Sabotage::Ageing));
+    let noticed = (0..SEEDS).find_map(|seed| simulate_crowd(seed).err());
+    choose(None);
+    assert!(noticed.is_some_and(|violation| violation.0.contains("was passed by")));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! hold is checked as it happens ([`Violation`]), and once more on what is durable at the end.
 
 mod coverage;
+mod crowd;
 mod fault;
 mod invariants;
 mod node;
@@ -14,6 +15,7 @@ mod workload;
 mod world;
 
 pub use coverage::Coverage;
+pub use crowd::{CrowdHistory, shares, simulate_crowd};
 pub use fault::{Fault, Faults};
 pub use invariants::Violation;
 pub use world::{History, simulate};

@@ -92,6 +92,7 @@ codes! {
     GrantUnusable "grant-unusable" "The directory does not exist, or is none. A path in the file is relative to the file."
     GrantUnused "grant-unused" "The component reads or writes files, but asks for no directory: it will find none."
     UselessRetry "useless-retry" "A part of `retry` that changes nothing: waits without a second attempt, or a kind of failure that is never repeated anyway."
+    InvalidLabel "invalid-label" "The name or the value of a label under `requires` is none that a worker can have. Both are text: write `gpu: \"true\"`, and start the worker with `--label gpu=true`."
     LimitTooLarge "limit-too-large" "A limit above what the operator allows: the operator's holds."
 }
 

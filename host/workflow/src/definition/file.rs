@@ -7,7 +7,7 @@ use super::problem::{Problems, Sink, did_you_mean};
 use super::read::Reader;
 use super::steps::{self, Context};
 use super::yaml::{self, Node, NodeValue, Span, shortened};
-use super::{Definition, DirGiven, PluginUse};
+use super::{Definition, DirGiven, PluginUse, place};
 use crate::expression::{Compiler, Names, Place, Template};
 use crate::{Determinism, DirMode, Json, Limit, LimitError, Limits, Name, Schema, StepId};
 
@@ -20,7 +20,8 @@ const DIRS_MAX: usize = 16;
 /// Bytes of a path: what Linux accepts.
 const PATH_BYTES_MAX: usize = 4096;
 
-const TOP: &[&str] = &["workflow", "version", "input", "plugins", "steps", "output"];
+const TOP: &[&str] =
+    &["workflow", "version", "priority", "poison_after", "input", "plugins", "steps", "output"];
 
 pub(super) fn parse(source: &str) -> Result<Definition, Problems> {
     let Read { definition, sink, .. } = read_source(source, false);
@@ -98,6 +99,12 @@ fn read(reader: &Reader<'_>, node: &Node) -> Option<Definition> {
     Some(Definition {
         name: name.or(unnamed)?,
         version: version.or_else(|| reader.is_draft().then(|| "1".to_owned()))?,
+        priority: fields
+            .get("priority")
+            .map_or_else(Default::default, |node| place::priority(reader, node)),
+        poison_after: fields
+            .get("poison_after")
+            .map_or(place::POISON_AFTER_DEFAULT, |node| place::poison_after(reader, node)),
         input,
         plugins,
         steps: steps?.steps,
@@ -196,6 +203,7 @@ fn read_plugins(
             dirs: Vec::new(),
             limits: Limits::default(),
             determinism: Determinism::Relaxed,
+            concurrency: None,
             at: node.span.at,
         };
         match &node.value {
@@ -257,7 +265,7 @@ fn full_plugin(
     node: &Node,
     plugin: &mut PluginUse,
 ) {
-    let known = &["path", "grants", "limits", "determinism"];
+    let known = &["path", "grants", "limits", "determinism", "concurrency"];
     let Some(fields) = reader.fields(node, "a plugin", known) else { return };
     match fields.get("path") {
         Some(node) => {
@@ -284,6 +292,9 @@ fn full_plugin(
             Some("relaxed") | None => {}
             Some(_) => reader.report(node.span, "`determinism` must be `strict` or `relaxed`"),
         }
+    }
+    if let Some(node) = fields.get("concurrency") {
+        plugin.concurrency = place::concurrency(reader, node);
     }
     if let Some(node) = fields.get("limits") {
         read_limits(reader, node, &mut plugin.limits);

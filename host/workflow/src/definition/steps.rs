@@ -5,12 +5,14 @@ mod flatten;
 mod retry;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::file::plugin_named;
 use super::read::{Fields, Reader};
 use super::yaml::{Node, Span, shortened};
 use super::{PluginUse, RetryPolicy, Step};
 use crate::expression::Compiler;
+use crate::placement::Labels;
 use crate::{DurationMs, Name, Schema, StepId};
 
 /// Steps of one workflow, joins included: twice what the design promises.
@@ -61,6 +63,8 @@ struct Raw<'n> {
     kind: RawKind<'n>,
     retry: RetryPolicy,
     timeout: DurationMs,
+    requires: Arc<Labels>,
+    queue_timeout: Option<DurationMs>,
 }
 
 /// What comes first.
@@ -107,8 +111,20 @@ struct Flat<'n> {
 }
 
 const STEP: &[&str] = &[
-    "id", "call", "with", "map", "as", "at_once", "set", "parallel", "when", "needs", "timeout",
+    "id",
+    "call",
+    "with",
+    "map",
+    "as",
+    "at_once",
+    "set",
+    "parallel",
+    "when",
+    "needs",
+    "timeout",
     "retry",
+    "requires",
+    "queue_timeout",
 ];
 
 /// Which of the kinds a step is.
@@ -144,14 +160,15 @@ fn written<'n>(reader: &Reader<'_>, fields: &Fields<'n>, step: &Node) -> Option<
     let needless: &[&str] = match *kind {
         "call" if fields.has("map") => &[],
         "call" => &["as", "at_once"],
-        _ => &["with", "map", "as", "at_once", "retry", "timeout"],
+        _ => &["with", "map", "as", "at_once", "retry", "timeout", "requires", "queue_timeout"],
     };
     for key in needless {
         if let Some((span, _)) = fields.entry(key) {
             let hint = match (*kind, *key) {
-                ("parallel", "retry" | "timeout" | "with" | "map") => {
-                    Some("write it on the steps inside".to_owned())
-                }
+                (
+                    "parallel",
+                    "retry" | "timeout" | "with" | "map" | "requires" | "queue_timeout",
+                ) => Some("write it on the steps inside".to_owned()),
                 ("call", _) => Some("it belongs to a `map`".to_owned()),
                 _ => None,
             };

@@ -3,10 +3,11 @@
 //! Attempts that nothing tells apart, of one workflow, priority, requirement and gate, are one
 //! *flow*, first come, first served. Between flows the higher priority goes first, then the
 //! workflow that has the fewest attempts at workers, then the one whose turn was longest ago. Of
-//! the attempts that a worker is given, every [`OLDEST_EVERY`]th is the oldest that it can take,
-//! whatever its priority: so an attempt with `n` older ones before it waits for at most
-//! `OLDEST_EVERY × (n + 1)` of them. A decision looks at the flows that begin each requirement,
-//! never at all that wait.
+//! the attempts that a worker is given, every [`OLDEST_EVERY`]th is the oldest that it can take
+//! of those whose like (workflow, priority, requirement) are at no worker at all. So whatever has
+//! `n` older ones before it is passed by at most `OLDEST_EVERY × (n + 1)` times while none of its
+//! like is at a worker. A decision looks at the flow that begins each requirement, never at all
+//! that wait.
 
 mod gate;
 
@@ -16,7 +17,7 @@ use std::sync::Arc;
 
 use gate::Gate;
 
-use super::wanted::{Account, Labels, Priority, Wanted};
+use super::wanted::{Account, Labels, Lane, Priority, Wanted};
 use super::worker::meets;
 use crate::{Digest, MonotonicMs, Name, WorkerId};
 
@@ -82,7 +83,7 @@ struct Flow {
     key: FlowKey,
     arrivals: BTreeSet<Arrival>,
     /// Where it is listed, while it is ready.
-    listed: Option<(Turn, Arrival)>,
+    listed: Option<Turn>,
 }
 
 /// The least goes first.
@@ -91,6 +92,7 @@ struct Turn {
     priority: Reverse<Priority>,
     held: u32,
     turn: u64,
+    first: Arrival,
     flow: FlowId,
 }
 
@@ -102,6 +104,7 @@ struct Requirement {
     /// Workers that meet it and take attempts.
     takers: BTreeSet<WorkerId>,
     by_turn: BTreeSet<Turn>,
+    /// Of these, those of whose lane nothing is at a worker.
     by_age: BTreeSet<(Arrival, FlowId)>,
 }
 
@@ -119,6 +122,8 @@ struct Share {
     held: u32,
     /// When it last had its turn.
     turn: u64,
+    /// How many it has of each lane, if any.
+    lanes: BTreeMap<Lane, u32>,
     flows: BTreeSet<FlowId>,
 }
 
@@ -220,13 +225,12 @@ impl Queue {
     /// What goes next at a worker that takes attempts, if anything can.
     pub(super) fn pick(&mut self, worker: WorkerId) -> Option<Arrival> {
         let taker = self.takers.get_mut(&worker)?;
-        let met = taker.meets.iter().filter_map(|id| self.requirements.get(id));
+        let met = || taker.meets.iter().filter_map(|id| self.requirements.get(id));
         let by_age = (taker.picks + 1).is_multiple_of(OLDEST_EVERY);
-        let arrival = if by_age && !crate::sabotage::no_ageing() {
-            met.filter_map(|requirement| requirement.by_age.first()).min()?.0
-        } else {
-            let turn = met.filter_map(|requirement| requirement.by_turn.first()).min()?;
-            *self.flows.get(&turn.flow)?.arrivals.first()?
+        let oldest = met().filter_map(|requirement| requirement.by_age.first()).min();
+        let arrival = match oldest {
+            Some((arrival, _)) if by_age && !crate::sabotage::no_ageing() => *arrival,
+            _ => met().filter_map(|requirement| requirement.by_turn.first()).min()?.first,
         };
         taker.picks += 1;
         Some(arrival)
@@ -243,8 +247,8 @@ impl Queue {
 
     /// The first of a flow, if it may go now.
     pub(super) fn ready_head(&self, flow: FlowId) -> Option<(Arrival, &Wanted)> {
-        let (_, arrival) = self.flows.get(&flow)?.listed?;
-        self.waiting.get(&arrival).map(|waiting| (arrival, &waiting.wanted))
+        let first = self.flows.get(&flow)?.listed?.first;
+        self.waiting.get(&first).map(|waiting| (first, &waiting.wanted))
     }
 
     /// An attempt is at a worker from now on.
@@ -253,6 +257,7 @@ impl Queue {
         let share = self.shares.entry(account.workflow.clone()).or_default();
         share.held += 1;
         share.turn = self.turns;
+        *share.lanes.entry(account.lane.clone()).or_default() += 1;
         if let Some(component) = account.gated {
             let gate = self.gates.entry((account.workflow.clone(), component)).or_default();
             gate.held += 1;
@@ -265,6 +270,12 @@ impl Queue {
     pub(super) fn gave_back(&mut self, account: &Account) {
         if let Some(share) = self.shares.get_mut(&account.workflow) {
             share.held = share.held.saturating_sub(1);
+            if let Some(held) = share.lanes.get_mut(&account.lane) {
+                *held -= 1;
+                if *held == 0 {
+                    share.lanes.remove(&account.lane);
+                }
+            }
         }
         if let Some(component) = account.gated {
             let key = (account.workflow.clone(), component);
@@ -372,9 +383,9 @@ impl Queue {
         let Some(flow) = self.flows.get_mut(&id) else { return };
         let Some(requirement) = self.requirements.get_mut(&flow.key.requirement) else { return };
         let before = flow.listed.take();
-        if let Some((turn, arrival)) = before {
+        if let Some(turn) = before {
             requirement.by_turn.remove(&turn);
-            requirement.by_age.remove(&(arrival, id));
+            requirement.by_age.remove(&(turn.first, id));
         }
         match flow.arrivals.first() {
             Some(first) if open => {
@@ -383,11 +394,15 @@ impl Queue {
                     priority: Reverse(flow.key.priority),
                     held: share.map_or(0, |share| share.held),
                     turn: share.map_or(0, |share| share.turn),
+                    first: *first,
                     flow: id,
                 };
-                flow.listed = Some((turn, *first));
+                let lane = (flow.key.priority, requirement.requires.clone());
+                flow.listed = Some(turn);
                 requirement.by_turn.insert(turn);
-                requirement.by_age.insert((*first, id));
+                if share.is_none_or(|share| !share.lanes.contains_key(&lane)) {
+                    requirement.by_age.insert((*first, id));
+                }
                 if before.is_none() {
                     self.opened.push(id);
                 }

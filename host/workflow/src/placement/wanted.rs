@@ -12,6 +12,17 @@ pub const LABELS_MAX: usize = 64;
 /// Labels, by name: what a worker has, or what a step requires of one.
 pub type Labels = BTreeMap<String, String>;
 
+/// Characters of a label's name or value.
+pub const LABEL_CHARS_MAX: usize = 63;
+
+/// Whether a text can be the name or the value of a label.
+#[must_use]
+pub fn is_label(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.len() <= LABEL_CHARS_MAX
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/'))
+}
+
 /// What a worker says of itself when it joins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Joining {
@@ -74,14 +85,18 @@ impl Wanted {
     /// What its being at a worker is counted under.
     pub(super) fn into_account(self) -> Account {
         let gated = self.concurrency.is_some().then_some(self.component);
-        Account { workflow: self.workflow, gated }
+        Account { workflow: self.workflow, lane: (self.priority, self.requires), gated }
     }
 }
+
+/// What tells the attempts of a workflow apart, as far as their turn goes.
+pub(super) type Lane = (Priority, Arc<Labels>);
 
 /// Under what an attempt at a worker is counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Account {
     pub(super) workflow: Name,
+    pub(super) lane: Lane,
     /// Its component, if its concurrency is limited.
     pub(super) gated: Option<Digest>,
 }

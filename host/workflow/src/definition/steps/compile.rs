@@ -66,6 +66,8 @@ pub(super) fn compile(context: &Context<'_, '_>, flat: Flat<'_>) -> Option<Steps
             kind,
             retry: raw.retry,
             timeout: raw.timeout,
+            requires: raw.requires,
+            queue_timeout: raw.queue_timeout,
             at: raw.span.at,
         });
     }

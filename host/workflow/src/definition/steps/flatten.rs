@@ -4,9 +4,9 @@ use super::{
     AT_ONCE_DEFAULT, AT_ONCE_MAX, Context, Flat, Gate, NEEDS_MAX, Need, Raw, RawCall, RawKind,
     STEP, STEPS_MAX, TIMEOUT_DEFAULT, Written, read_call, retry, written,
 };
-use crate::definition::RetryPolicy;
 use crate::definition::read::Fields;
 use crate::definition::yaml::{Node, NodeValue, Span};
+use crate::definition::{RetryPolicy, place};
 use crate::expression::ROOTS;
 
 /// What a step takes over from where it stands.
@@ -83,6 +83,9 @@ impl<'n> Flattening<'_, '_, 'n> {
         }
         let kind = written(reader, &fields, node);
         let timeout = fields.get("timeout").and_then(|node| reader.duration(node, "`timeout`"));
+        let queue_timeout = fields.get("queue_timeout");
+        let queue_timeout = queue_timeout.and_then(|node| reader.duration(node, "`queue_timeout`"));
+        let requires = fields.get("requires").map(|node| place::requires(reader, node));
         let retry = fields.get("retry").map(|node| retry::read(reader, node));
         let mut raw = Raw {
             name: name.into(),
@@ -93,6 +96,8 @@ impl<'n> Flattening<'_, '_, 'n> {
             kind: RawKind::Join(Vec::new()),
             retry: retry.unwrap_or_default(),
             timeout: timeout.unwrap_or(TIMEOUT_DEFAULT),
+            requires: requires.unwrap_or_default(),
+            queue_timeout,
         };
         match kind {
             Some(Written::Parallel(branches)) => return Some(self.parallel(raw, branches)),
