@@ -76,6 +76,28 @@ pub(crate) fn parse_span(text: &str) -> Result<DurationMs, String> {
         .ok_or_else(|| "expected a number with a unit: 250ms, 90s, 10m, 24h, 7d".to_owned())
 }
 
+/// Reads a time, or a span until now: `2026-11-23T12:00:00Z`, `2026-11-23 12:00` (here), `2h`.
+pub(crate) fn parse_since(text: &str) -> Result<TimestampMs, String> {
+    since(text, now())
+}
+
+fn since(text: &str, now: TimestampMs) -> Result<TimestampMs, String> {
+    if let Ok(span) = parse_span(text) {
+        return Ok(TimestampMs(now.0.saturating_sub(span.0)));
+    }
+    let here = || -> Option<Timestamp> {
+        let time: jiff::civil::DateTime = text.parse().ok()?;
+        TimeZone::system().to_timestamp(time).ok()
+    };
+    let time = text.parse::<Timestamp>().ok().or_else(here);
+    time.and_then(|time| u64::try_from(time.as_millisecond()).ok()).map(TimestampMs).ok_or_else(
+        || {
+            "expected a time such as 2026-11-23T12:00:00Z, or a span until now such as 2h"
+                .to_owned()
+        },
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +125,21 @@ mod tests {
         check("-1s", None);
         check("99999999999999999999d", None);
         check("18446744073709551615d", None);
+    }
+
+    #[test]
+    fn a_time_is_a_point_or_a_span_until_now() {
+        let now = TimestampMs(1_795_440_240_000);
+        let check =
+            |text: &str, at: u64| assert_eq!(since(text, now), Ok(TimestampMs(at)), "{text}");
+        check("2h", now.0 - 7_200_000);
+        check("2026-11-23T13:24:00Z", now.0);
+        check("2026-11-23T14:24:00+01:00", now.0);
+        check("99999999h", 0);
+        assert!(since("2026-11-23T13:24", now).is_ok() && since("2026-11-23", now).is_ok());
+        for wrong in ["", "yesterday", "12:00", "-2h"] {
+            assert!(since(wrong, now).is_err(), "{wrong}");
+        }
     }
 
     #[test]

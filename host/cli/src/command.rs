@@ -12,6 +12,7 @@ mod runs;
 mod sandbox_args;
 mod serving;
 mod start;
+mod workers;
 
 use clap::Subcommand;
 
@@ -60,6 +61,9 @@ pub(crate) enum Command {
     /// Look at runs and change them
     #[command(subcommand)]
     Runs(runs::RunsCommand),
+    /// Look at workers and change how many there are
+    #[command(subcommand)]
+    Workers(workers::WorkersCommand),
     /// Work on plugins
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
@@ -80,6 +84,7 @@ impl Command {
             Self::Resume(args) => args.carry_out(context),
             Self::Check(args) => args.carry_out(context),
             Self::Runs(command) => command.carry_out(context),
+            Self::Workers(command) => command.carry_out(context),
             Self::Plugin(command) => command.carry_out(context),
             Self::Cache(command) => command.carry_out(context),
             Self::Limits(args) => args.carry_out(context),

@@ -15,6 +15,17 @@ fn facts(engine: &Engine, component: &Component) -> Option<Arc<ComponentFacts>> 
     engine.runtime().block_on(read).ok()
 }
 
+/// What a component calls to get at any file; without it, the other functions have nothing to work on.
+const OPENS_FILES: (&str, &str) = ("wasi:filesystem/types", "[method]descriptor.open-at");
+
+/// Whether the component can open files, if that can be told.
+pub(crate) fn uses_files(engine: &Engine, component: &Component) -> Option<bool> {
+    let (interface, function) = OPENS_FILES;
+    let facts = facts(engine, component)?;
+    let mut imports = facts.imports.iter().filter(|import| import.interface == interface);
+    Some(imports.any(|import| import.functions.iter().any(|name| name == function)))
+}
+
 /// Says why a function cannot be called that the component exports all the same.
 pub(crate) fn tell_refused(
     checked: &mut Checked,

@@ -1,9 +1,10 @@
 //! For unit tests: a coordinator that gives prepared answers, and values to show.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use wfhost_transport::client::{
-    Answer, Request, RunView, ShownRun, ShownStatus, StepShown, StepView,
+    Answer, Request, RunView, ShownAttempt, ShownRun, ShownStatus, ShownWorker, StepShown,
+    StepView, WorkerCounts, WorkerState,
 };
 use wfhost_workflow::run::{RunStatus, RunSummary};
 use wfhost_workflow::{Digest, Revision, RunId, TimestampMs};
@@ -69,6 +70,31 @@ pub(crate) fn step(name: &str, state: StepShown) -> StepView {
         error: None,
         retry_at: None,
         progress: None,
+        workers: Vec::new(),
+        why: None,
+    }
+}
+
+/// A worker with one attempt.
+pub(crate) fn worker(id: &str, name: &str) -> ShownWorker {
+    ShownWorker {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        key: None,
+        version: "1.0.0".to_owned(),
+        slots: 4,
+        labels: BTreeMap::new(),
+        state: WorkerState::Ready,
+        joined_at: NOON,
+        heard_ms_ago: 120,
+        running: vec![ShownAttempt {
+            run: RunId::new(NOON, 1),
+            workflow: "brief".to_owned(),
+            step: "fetch".to_owned(),
+            index: Some(2),
+            attempt: 3,
+        }],
+        counts: WorkerCounts { done: 7, ..WorkerCounts::default() },
     }
 }
 

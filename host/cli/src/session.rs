@@ -204,9 +204,15 @@ const fn is_read(request: &Request) -> bool {
         | Request::Show { .. }
         | Request::Events { .. }
         | Request::Logs { .. }
-        | Request::Output { .. } => true,
+        | Request::Output { .. }
+        | Request::Workers => true,
         Request::Start(_)
         | Request::Put { .. }
+        | Request::Retry { .. }
+        | Request::Release { .. }
+        | Request::DrainWorker { .. }
+        | Request::RemoveWorker { .. }
+        | Request::Scale { .. }
         | Request::Resume { .. }
         | Request::Cancel { .. }
         | Request::Remove { .. }
@@ -328,6 +334,7 @@ pub(crate) fn unexpected(answer: Answer) -> CommandError {
         Answer::Done
         | Answer::Missing { .. }
         | Answer::Received { .. }
+        | Answer::Workers(_)
         | Answer::Runs(_)
         | Answer::Run(_)
         | Answer::Events { .. }
@@ -355,6 +362,12 @@ fn answer_of_nothing(request: &Request) -> Answer {
         Request::Start(_)
         | Request::Has { .. }
         | Request::Put { .. }
+        | Request::Retry { .. }
+        | Request::Release { .. }
+        | Request::Workers
+        | Request::DrainWorker { .. }
+        | Request::RemoveWorker { .. }
+        | Request::Scale { .. }
         | Request::Resume { .. }
         | Request::Cancel { .. }
         | Request::Show { .. }

@@ -1,5 +1,7 @@
 //! Runs, steps and events as JSON for scripts and as tables for people.
 
+pub(crate) mod workers;
+
 use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 use wfhost_transport::client::{RunView, ShownEvent, ShownRun, ShownStatus, StepShown, StepView};
@@ -124,6 +126,8 @@ pub(crate) fn step_json(step: &StepView) -> Value {
         "ended_at": step.ended_at.map(clock::rfc3339),
         "error": step.error,
         "retry_at": step.retry_at.map(clock::rfc3339),
+        "workers": step.workers,
+        "why": step.why,
     })
 }
 

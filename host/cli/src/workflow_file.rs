@@ -12,7 +12,7 @@ use wfhost_workflow::definition::{
 };
 use wfhost_workflow::{Contract, Definition, Digest, Name};
 
-use crate::component_facts::tell_refused;
+use crate::component_facts::{tell_refused, uses_files};
 use crate::engine::LazyEngine;
 use crate::error::{CommandError, Result};
 use crate::output::Output;
@@ -101,6 +101,11 @@ impl Examined {
                 Ok(offered) => {
                     if let Some(offer) = offers.get_mut(&used.alias) {
                         offer.contracts = Some(Arc::clone(&offered));
+                        // Of any other it is of no interest.
+                        let asks_nothing = offer.asks.as_ref().is_some_and(Vec::is_empty);
+                        if let Some(engine) = engine.as_ref().filter(|_| asks_nothing) {
+                            offer.uses_files = uses_files(engine, component);
+                        }
                     }
                     contracts.insert(Arc::clone(&used.alias), offered);
                 }

@@ -77,6 +77,15 @@ impl EventLoop {
             Request::Put { digest, offset, total, bytes } => {
                 self.put(Part { digest, offset, total, bytes }, reply);
             }
+            Request::Workers
+            | Request::DrainWorker { .. }
+            | Request::RemoveWorker { .. }
+            | Request::Scale { .. }
+            | Request::Retry { .. }
+            | Request::Release { .. } => {
+                let refusal = Refusal::Unavailable("this process cannot do that yet".to_owned());
+                self.reply(reply, Answer::Refused(refusal));
+            }
             Request::Resume { run } => self.resume(run, reply),
             Request::Cancel { run, reason } => self.cancel(run, reason, reply),
             Request::Remove { run } => self.remove(run, reply),

@@ -54,6 +54,8 @@ fn step_view(progress: StepProgress<'_>, live: Option<&Live>) -> StepView {
         error: progress.error,
         retry_at: progress.retry_at,
         progress: newest.map(|(_, progress)| progress.clone()),
+        workers: Vec::new(),
+        why: None,
     }
 }
 

@@ -43,6 +43,35 @@ pub enum Request {
         /// Which run.
         run: RunId,
     },
+    /// Goes on with a failed run, from what failed.
+    Retry {
+        /// Which run.
+        run: RunId,
+    },
+    /// Lets steps of an open run go on that were taken for the death of their workers.
+    Release {
+        /// Which run.
+        run: RunId,
+        /// Which step; `None`: every one.
+        step: Option<String>,
+    },
+    /// The workers that are there.
+    Workers,
+    /// Gives a worker nothing more; it leaves when what it runs is done.
+    DrainWorker {
+        /// A [`ShownWorker::id`].
+        worker: String,
+    },
+    /// Puts a worker out: what it runs is begun again elsewhere.
+    RemoveWorker {
+        /// A [`ShownWorker::id`].
+        worker: String,
+    },
+    /// Says how many workers the process that serves keeps on its machine.
+    Scale {
+        /// How many.
+        workers: u32,
+    },
     /// Ends an open run.
     Cancel {
         /// Which run.
@@ -132,8 +161,11 @@ pub struct Start {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
-    /// To `Start`, `Resume`, `Cancel`, `Remove`: it is durable.
+    /// To `Start`, `Resume`, `Retry`, `Release`, `Cancel`, `Remove`: it is durable. To
+    /// `DrainWorker`, `RemoveWorker`, `Scale`: it is under way.
     Done,
+    /// To `Workers`: in the order of their ids.
+    Workers(Vec<ShownWorker>),
     /// To `Has`: these are not there.
     Missing {
         /// In the order of the request.
@@ -279,6 +311,82 @@ pub struct StepView {
     pub retry_at: Option<TimestampMs>,
     /// What the newest attempt says of itself; from a guest.
     pub progress: Option<crate::message::Progress>,
+    /// The workers that attempts of it are at: their names, and the beginnings of their ids.
+    /// Only `Show` tells.
+    #[serde(default)]
+    pub workers: Vec<String>,
+    /// Why an attempt of it is not at a worker. Only `Show` tells.
+    #[serde(default)]
+    pub why: Option<String>,
+}
+
+/// A worker, for people and scripts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShownWorker {
+    /// What it is called in requests: its key, or what its process is called where it has none.
+    pub id: String,
+    /// What people call it; its own word.
+    pub name: String,
+    /// Its public key; `None`: it is on the coordinator's machine.
+    pub key: Option<String>,
+    /// Of its program; its own word.
+    pub version: String,
+    /// Attempts that it takes at once.
+    pub slots: u32,
+    /// What steps may require of it.
+    pub labels: BTreeMap<String, String>,
+    /// What it is given.
+    pub state: WorkerState,
+    /// When it joined.
+    pub joined_at: TimestampMs,
+    /// How long it has been silent.
+    pub heard_ms_ago: u64,
+    /// What is at it.
+    pub running: Vec<ShownAttempt>,
+    /// What became of what it was given.
+    pub counts: WorkerCounts,
+}
+
+/// Whether a worker is given attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WorkerState {
+    /// As soon as it has a free slot.
+    Ready,
+    /// No more; it leaves when it is done.
+    Draining,
+    /// It has missed several heartbeats, and may be gone.
+    Silent,
+}
+
+/// Since a worker has joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct WorkerCounts {
+    /// Attempts with a result.
+    pub done: u64,
+    /// Attempts that failed.
+    pub failed: u64,
+    /// Attempts that it began and will not end.
+    pub lost: u64,
+    /// Results that came too late to count.
+    pub late_refused: u64,
+    /// Results of attempts that it was never given.
+    pub forged: u64,
+}
+
+/// An attempt that is at a worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownAttempt {
+    /// Of which run.
+    pub run: RunId,
+    /// The run's workflow.
+    pub workflow: String,
+    /// The step's name.
+    pub step: String,
+    /// The item's position.
+    pub index: Option<u32>,
+    /// The try.
+    pub attempt: u32,
 }
 
 /// Where a step stands.

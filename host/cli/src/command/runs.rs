@@ -6,6 +6,9 @@ mod failures;
 pub(crate) mod list;
 mod logs;
 mod output;
+mod pace;
+mod release;
+mod retry;
 mod rm;
 mod show;
 pub(crate) mod watch;
@@ -26,6 +29,8 @@ pub(crate) enum RunsCommand {
     Logs(logs::LogsArgs),
     Output(output::OutputArgs),
     Resume(ResumeArgs),
+    Retry(retry::RetryArgs),
+    Release(release::ReleaseArgs),
     Cancel(cancel::CancelArgs),
     Rm(rm::RmArgs),
 }
@@ -40,6 +45,8 @@ impl RunsCommand {
             Self::Logs(args) => args.carry_out(context),
             Self::Output(args) => args.carry_out(context),
             Self::Resume(args) => args.carry_out(context),
+            Self::Retry(args) => args.carry_out(context),
+            Self::Release(args) => args.carry_out(context),
             Self::Cancel(args) => args.carry_out(context),
             Self::Rm(args) => args.carry_out(context),
         }

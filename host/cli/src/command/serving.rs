@@ -111,6 +111,16 @@ impl<'a> Serving<'a> {
         &mut self.session
     }
 
+    /// Whether the user has asked to stop.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupt.is_asked()
+    }
+
+    /// Whether the runs stop when this process does.
+    pub(crate) fn is_local(&self) -> bool {
+        self.session.is_local()
+    }
+
     /// What the run's steps have said so far is not shown.
     pub(crate) fn skip_logs(&mut self, run: RunId) {
         self.log_offset = log_end(&mut self.session, run);

@@ -52,6 +52,12 @@ const fn waits(request: &Request) -> Duration {
         Request::Start(_)
         | Request::Has { .. }
         | Request::Put { .. }
+        | Request::Retry { .. }
+        | Request::Release { .. }
+        | Request::Workers
+        | Request::DrainWorker { .. }
+        | Request::RemoveWorker { .. }
+        | Request::Scale { .. }
         | Request::Resume { .. }
         | Request::Cancel { .. }
         | Request::List { .. }

@@ -1,6 +1,6 @@
 //! `check`, and what `run` refuses before anything is stored.
 
-use crate::place::Place;
+use crate::place::{Place, guest_path};
 
 const HELLO: &str = "input:
   type: object
@@ -94,4 +94,29 @@ fn problems_are_json_where_that_is_wanted() {
 #[test]
 fn a_missing_file_is_wrong_usage() {
     Place::new().wfhost(&["check", "none.yaml"]).exits(2).says("could not read none.yaml");
+}
+
+#[test]
+fn a_component_that_opens_files_and_asks_for_none_is_noted() {
+    let place = Place::new();
+    let steps = "steps:\n  - id: a\n    call: p/told\n    with: ${null}\noutput: ${steps.a}\n";
+    // Away from its plugin.toml it asks for nothing.
+    std::fs::copy(guest_path("probe"), place.path("alone.wasm")).unwrap();
+    let text = format!("workflow: w\nplugins: {{ p: ./alone.wasm }}\n{steps}");
+    let file = place.write("alone.yaml", &text).display().to_string();
+    let checked = place.wfhost(&["check", &file]).ok();
+    assert!(checked.stderr.contains("[grant-unused]"), "{}", checked.stderr);
+    let hello = place.workflow("hello.yaml", "hello", HELLO);
+    let checked = place.wfhost(&["check", &hello]).ok();
+    assert!(!checked.stderr.contains("grant-unused"), "{}", checked.stderr);
+}
+
+#[test]
+fn with_and_nothing_after_it_is_a_problem() {
+    let place = Place::new();
+    for nothing in ["null", "~", ""] {
+        let steps = format!("steps:\n  - id: a\n    call: p/told\n    with: {nothing}\n");
+        let file = place.workflow("w.yaml", "probe", &steps);
+        place.wfhost(&["check", &file]).exits(3).says("`with` has no value").says("${null}");
+    }
 }

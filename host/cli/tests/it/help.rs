@@ -32,8 +32,16 @@ help! {
     runs_events: ["runs", "events"];
     runs_logs: ["runs", "logs"];
     runs_output: ["runs", "output"];
+    runs_retry: ["runs", "retry"];
+    runs_release: ["runs", "release"];
     runs_cancel: ["runs", "cancel"];
     runs_rm: ["runs", "rm"];
+    workers: ["workers"];
+    workers_list: ["workers", "list"];
+    workers_show: ["workers", "show"];
+    workers_drain: ["workers", "drain"];
+    workers_remove: ["workers", "remove"];
+    workers_scale: ["workers", "scale"];
     plugin_call: ["plugin", "call"];
     plugin_inspect: ["plugin", "inspect"];
     cache_list: ["cache", "list"];

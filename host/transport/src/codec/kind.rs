@@ -156,6 +156,12 @@ impl Framed for Request {
             Self::Start(_) => Kind::Start,
             Self::Put { .. } => Kind::Put,
             Self::Has { .. }
+            | Self::Retry { .. }
+            | Self::Release { .. }
+            | Self::Workers
+            | Self::DrainWorker { .. }
+            | Self::RemoveWorker { .. }
+            | Self::Scale { .. }
             | Self::Resume { .. }
             | Self::Cancel { .. }
             | Self::List { .. }

@@ -210,6 +210,10 @@ fn read_call<'n>(
         reader.report(node.span, "`call` must be `plugin/function`");
         return None;
     }
+    if let Some((span, Node { value: super::NodeValue::Null, .. })) = fields.entry("with") {
+        let hint = "for null write `${null}`; leave `with` out for an object without members";
+        reader.report_hinted(span, "`with` has no value", Some(hint.to_owned()));
+    }
     let plugin = plugin_named(reader, context.plugins, alias, node.span)?;
     Some(RawCall { plugin, function, with: fields.get("with"), span: node.span })
 }

@@ -89,7 +89,7 @@ pub(crate) fn list(
     Ok(runs)
 }
 
-fn write(output: &Output, runs: &[ShownRun], now: TimestampMs) -> Result<()> {
+pub(crate) fn write(output: &Output, runs: &[ShownRun], now: TimestampMs) -> Result<()> {
     if output.is_json() {
         return output.json(&runs.iter().map(shown::run_json).collect::<Vec<_>>());
     }

@@ -51,7 +51,7 @@ fn write(output: &Output, view: &RunView, failures: &Failures, now: TimestampMs)
         output.data(&format!("{:<9} {failures}", "failures"))?;
     }
     let mut table =
-        shown::table(output, &["STEP", "KIND", "STATE", "ITEMS", "ATTEMPT", "TIME", "ERROR"]);
+        shown::table(output, &["STEP", "KIND", "STATE", "ITEMS", "ATTEMPT", "TIME", "REMARK"]);
     for step in &view.steps {
         table.add_row([
             sanitise::line_of(&step.name, 60),
@@ -60,7 +60,7 @@ fn write(output: &Output, view: &RunView, failures: &Failures, now: TimestampMs)
             step.items.map_or_else(String::new, |(done, total)| format!("{done}/{total}")),
             if step.attempt == 0 { String::new() } else { step.attempt.to_string() },
             step_span(step, view, now),
-            sanitise::line_of(step.error.as_deref().unwrap_or_default(), ERROR_CHARS_MAX),
+            sanitise::line_of(&remark(step), ERROR_CHARS_MAX),
         ]);
     }
     output.data("")?;
@@ -104,6 +104,17 @@ fn heading(output: &Output, view: &RunView, now: TimestampMs) -> String {
         ));
     }
     lines.iter().map(|(name, value)| format!("{name:<9} {value}")).collect::<Vec<_>>().join("\n")
+}
+
+/// Why it waits, where it runs, or what went wrong last.
+fn remark(step: &StepView) -> String {
+    let mut parts = Vec::new();
+    if !step.workers.is_empty() {
+        parts.push(format!("on {}", step.workers.join(", ")));
+    }
+    parts.extend(step.why.clone());
+    parts.extend(step.error.clone());
+    parts.join("; ")
 }
 
 fn step_span(step: &StepView, view: &RunView, now: TimestampMs) -> String {
@@ -150,6 +161,22 @@ mod tests {
             "700ms",
             "\"folder\": \"x\"",
         ] {
+            assert!(stdout.contains(part), "{part} is missing in\n{stdout}");
+        }
+    }
+
+    #[test]
+    fn a_step_says_where_it_runs_and_why_it_waits() {
+        let mut running = step("a", StepShown::Running);
+        running.workers = vec!["node1".to_owned(), "node2".to_owned()];
+        let mut waits = step("b", StepShown::Queued);
+        waits.why = Some("no worker has the label gpu=true".to_owned());
+        waits.error = Some("attempt 1 failed".to_owned());
+        let output = Output::captured(Format::Text);
+        let view = view(1, ShownStatus::Running, vec![running, waits]);
+        write(&output, &view, &Failures::default(), NOON).unwrap();
+        let stdout = output.written().stdout;
+        for part in ["on node1, node2", "no worker has the label gpu=true; attempt 1 failed"] {
             assert!(stdout.contains(part), "{part} is missing in\n{stdout}");
         }
     }
