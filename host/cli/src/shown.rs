@@ -38,6 +38,7 @@ pub(crate) const fn state_name(state: StepShown) -> &'static str {
         StepShown::Queued => "queued",
         StepShown::Running => "running",
         StepShown::Backoff => "backoff",
+        StepShown::Quarantined => "quarantined",
         StepShown::Done => "done",
         StepShown::Skipped => "skipped",
         StepShown::Failed => "failed",
@@ -49,7 +50,7 @@ pub(crate) const fn state_tone(state: StepShown) -> Tone {
     match state {
         StepShown::Waiting | StepShown::Skipped | StepShown::Stopped => Tone::Dim,
         StepShown::Queued | StepShown::Running => Tone::Busy,
-        StepShown::Backoff => Tone::Warn,
+        StepShown::Backoff | StepShown::Quarantined => Tone::Warn,
         StepShown::Done => Tone::Good,
         StepShown::Failed => Tone::Bad,
     }

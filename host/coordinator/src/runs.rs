@@ -152,6 +152,7 @@ fn event_bytes(event: &Event) -> usize {
                 wfhost_workflow::run::StepOutput::Value(output) => output.len_bytes(),
                 wfhost_workflow::run::StepOutput::Parts => 0,
             },
+            Event::StepQuarantined { workers, .. } => workers.iter().map(String::len).sum(),
             Event::AttemptFailed { failure, .. } | Event::Failed { failure, .. } => {
                 failure.message.len()
             }
@@ -159,6 +160,8 @@ fn event_bytes(event: &Event) -> usize {
             | Event::MapOpened { .. }
             | Event::AttemptScheduled { .. }
             | Event::AttemptLost { .. }
+            | Event::StepReleased { .. }
+            | Event::RunRetried
             | Event::Cancelled { .. } => 0,
         }
 }

@@ -37,6 +37,7 @@ fn step_view(progress: StepProgress<'_>, live: Option<&Live>) -> StepView {
         StepStanding::UnderWay if leased > 0 => StepShown::Running,
         StepStanding::UnderWay => StepShown::Queued,
         StepStanding::Backoff => StepShown::Backoff,
+        StepStanding::Quarantined => StepShown::Quarantined,
         StepStanding::Done => StepShown::Done,
         StepStanding::Skipped => StepShown::Skipped,
         StepStanding::Failed => StepShown::Failed,
@@ -144,11 +145,23 @@ fn describe(event: Event) -> (&'static str, About, Details) {
             }
             ("attempt-failed", About::attempt(task, attempt), details)
         }
-        Event::AttemptLost { task, attempt, reason } => (
-            "attempt-lost",
-            About::attempt(task, attempt),
-            Details::new().and("reason", &text(&reason)),
-        ),
+        Event::AttemptLost { task, attempt, reason, worker } => {
+            let mut details = Details::new().and("reason", &text(&reason));
+            if let Some(worker) = worker {
+                details = details.and("worker", &text(&worker));
+            }
+            ("attempt-lost", About::attempt(task, attempt), details)
+        }
+        Event::StepQuarantined { task, attempt, workers } => {
+            let workers = Json::from_value(&serde_json::Value::from(workers));
+            let details = Details::new().and("workers", &workers);
+            ("step-quarantined", About::attempt(task, attempt), details)
+        }
+        Event::StepReleased { task } => {
+            let about = About { index: task.index, ..About::step(task.step) };
+            ("step-released", about, Details::new())
+        }
+        Event::RunRetried => ("run-retried", About::default(), Details::new()),
         Event::Succeeded { output } => {
             ("succeeded", About::default(), Details::new().and("output", &output))
         }

@@ -401,6 +401,8 @@ pub enum StepShown {
     Running,
     /// Waits to be tried again.
     Backoff,
+    /// Waits to be released: too many workers were lost with it.
+    Quarantined,
     /// Has a result.
     Done,
     /// A `when` was false.

@@ -10,7 +10,9 @@ mod attempt_ended;
 mod cancelled;
 mod event;
 mod fold;
+mod quarantine;
 mod recovered;
+mod retried;
 mod retry;
 mod state;
 mod timers_due;
@@ -72,6 +74,13 @@ pub enum Input {
         /// For people.
         reason: String,
     },
+    /// Somebody lets a quarantined task be tried again.
+    Release {
+        /// Which step or item; without an index, every quarantined item of a `map`.
+        task: TaskId,
+    },
+    /// Somebody wants a run that has failed to go on from where it failed.
+    Retry,
 }
 
 /// How an attempt ended.
@@ -90,6 +99,9 @@ pub enum AttemptOutcome {
     Lost {
         /// For people.
         reason: String,
+        /// Whose end it was, if the step may have been its cause: a name that is the same for
+        /// all its attempts there. `None`: not the step's doing, such as a coordinator's restart.
+        worker: Option<String>,
     },
 }
 
@@ -111,6 +123,12 @@ pub enum Rejection {
     /// No timer is due.
     #[error("nothing is due")]
     NothingDue,
+    /// A release of what is not kept.
+    #[error("the step is not quarantined")]
+    NotQuarantined,
+    /// A retry of a run that has not failed.
+    #[error("the run has not failed")]
+    NotFailed,
 }
 
 /// What to store, and what to do once it is stored.
@@ -207,7 +225,7 @@ impl Run {
     /// # Errors
     /// A rejection says why nothing changed; the run goes on as it was.
     pub fn apply(&mut self, now: TimestampMs, input: Input) -> Result<Change, Rejection> {
-        if self.state.status.is_over() {
+        if self.state.status.is_over() && input != Input::Retry {
             return Err(Rejection::RunOver);
         }
         let mut change = Pending::new(now);
@@ -218,6 +236,8 @@ impl Run {
             }
             Input::TimersDue => self.timers_due(&mut change)?,
             Input::Cancel { reason } => self.cancelled(&mut change, reason),
+            Input::Release { task } => self.released(&mut change, task)?,
+            Input::Retry => self.retried(&mut change)?,
         }
         Ok(self.finish(change))
     }
@@ -273,6 +293,7 @@ impl Run {
             TaskState::UnderWay { attempt, .. } => Some((task, *attempt)),
             TaskState::NotBegun
             | TaskState::Backoff { .. }
+            | TaskState::Quarantined { .. }
             | TaskState::Failed { .. }
             | TaskState::Done { .. } => None,
         })
@@ -391,3 +412,6 @@ pub enum Unreadable {
 pub(crate) fn step_name(definition: &Definition, step: StepId) -> Name {
     definition.steps.get(step.position()).map_or_else(|| Name::from("?"), |step| step.name.clone())
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,11 @@ mod ordinary {
         false
     }
 
+    /// Go on giving a step to workers, however many were lost with it.
+    pub(crate) const fn no_quarantine() -> bool {
+        false
+    }
+
     /// Give slots by priority alone, never by age.
     pub(crate) const fn no_ageing() -> bool {
         false
@@ -37,6 +42,10 @@ mod chosen;
 #[cfg(wfhost_sabotage)]
 pub use chosen::{Sabotage, choose};
 #[cfg(wfhost_sabotage)]
-pub(crate) use chosen::{no_ageing, no_attempt_check, no_dedupe, no_redispatch, no_timeout};
+pub(crate) use chosen::{
+    no_ageing, no_attempt_check, no_dedupe, no_quarantine, no_redispatch, no_timeout,
+};
 #[cfg(not(wfhost_sabotage))]
-pub(crate) use ordinary::{no_ageing, no_attempt_check, no_dedupe, no_redispatch, no_timeout};
+pub(crate) use ordinary::{
+    no_ageing, no_attempt_check, no_dedupe, no_quarantine, no_redispatch, no_timeout,
+};

@@ -105,6 +105,34 @@ pub(super) fn references_of_started() -> HashSet<Digest> {
 /// One event of every kind, and of every form that its fields can take.
 #[must_use]
 pub fn every_event() -> Vec<Event> {
+    let mut events = first_events();
+    events.extend(later_events());
+    events
+}
+
+/// Those that came after the first version of the format.
+#[must_use]
+pub fn later_events() -> Vec<Event> {
+    let item = TaskId::item(StepId(3), 7);
+    let attempt = Attempt(2);
+    let workers = vec!["a".to_owned(), "é \u{0}".to_owned()];
+    vec![
+        Event::AttemptLost {
+            task: item,
+            attempt,
+            reason: "worker 7 is gone".to_owned(),
+            worker: Some("7".to_owned()),
+        },
+        Event::StepQuarantined { task: item, attempt, workers },
+        Event::StepQuarantined { task: TaskId::of(StepId(1)), attempt, workers: Vec::new() },
+        Event::StepReleased { task: item },
+        Event::RunRetried,
+    ]
+}
+
+/// Those that the first version of the format had.
+#[must_use]
+pub fn first_events() -> Vec<Event> {
     let step = StepId(3);
     let task = TaskId::of(step);
     let item = TaskId::item(step, u32::MAX);
@@ -119,7 +147,7 @@ pub fn every_event() -> Vec<Event> {
         Event::AttemptScheduled { task: item, attempt },
         Event::AttemptSucceeded { task, attempt, output: json_of(30, 2), kv: kv_writes(10) },
         Event::AttemptSucceeded { task: item, attempt, output: Json::null(), kv: Vec::new() },
-        Event::AttemptLost { task, attempt, reason: "worker 7 is gone".to_owned() },
+        Event::AttemptLost { task, attempt, reason: "worker 7 is gone".to_owned(), worker: None },
         Event::Succeeded { output: json_of(50, 3) },
         Event::Failed { task: None, failure: failure(FailureKind::Expression, None) },
         Event::Failed { task: Some(item), failure: failure(FailureKind::Host, None) },
@@ -186,6 +214,9 @@ pub(super) fn large_digests(commit: &Commit) -> Vec<Digest> {
             | Event::AttemptScheduled { .. }
             | Event::AttemptFailed { .. }
             | Event::AttemptLost { .. }
+            | Event::StepQuarantined { .. }
+            | Event::StepReleased { .. }
+            | Event::RunRetried
             | Event::Failed { .. }
             | Event::Cancelled { .. } => {}
         }

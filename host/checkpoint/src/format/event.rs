@@ -51,7 +51,19 @@ pub(super) enum StoredEvent<'a> {
         task: StoredTask,
         attempt: u32,
         reason: Cow<'a, str>,
+        /// Absent in what the first version wrote.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        worker: Option<Cow<'a, str>>,
     },
+    StepQuarantined {
+        task: StoredTask,
+        attempt: u32,
+        workers: Vec<Cow<'a, str>>,
+    },
+    StepReleased {
+        task: StoredTask,
+    },
+    RunRetried {},
     Succeeded {
         output: StoredJson<'a>,
     },
@@ -153,11 +165,19 @@ pub(super) fn to_stored<'a>(event: &'a Event, large: &mut Large<'a>) -> StoredEv
             failure: StoredFailure::to_stored(failure),
             retry_at_ms: retry_at.map(|at| at.0),
         },
-        Event::AttemptLost { task, attempt, reason } => StoredEvent::AttemptLost {
+        Event::AttemptLost { task, attempt, reason, worker } => StoredEvent::AttemptLost {
             task: (*task).into(),
             attempt: attempt.0,
             reason: Cow::Borrowed(reason),
+            worker: worker.as_deref().map(Cow::Borrowed),
         },
+        Event::StepQuarantined { task, attempt, workers } => StoredEvent::StepQuarantined {
+            task: (*task).into(),
+            attempt: attempt.0,
+            workers: workers.iter().map(|worker| Cow::Borrowed(worker.as_str())).collect(),
+        },
+        Event::StepReleased { task } => StoredEvent::StepReleased { task: (*task).into() },
+        Event::RunRetried => StoredEvent::RunRetried {},
         Event::Succeeded { output } => {
             StoredEvent::Succeeded { output: StoredJson::to_stored(output, large) }
         }
@@ -212,11 +232,19 @@ pub(super) fn from_stored(stored: StoredEvent<'_>, fetch: Fetch<'_>) -> Result<E
                 retry_at: retry_at_ms.map(TimestampMs),
             }
         }
-        StoredEvent::AttemptLost { task, attempt, reason } => Event::AttemptLost {
+        StoredEvent::AttemptLost { task, attempt, reason, worker } => Event::AttemptLost {
             task: task.into(),
             attempt: Attempt(attempt),
             reason: reason.into_owned(),
+            worker: worker.map(Cow::into_owned),
         },
+        StoredEvent::StepQuarantined { task, attempt, workers } => Event::StepQuarantined {
+            task: task.into(),
+            attempt: Attempt(attempt),
+            workers: workers.into_iter().map(Cow::into_owned).collect(),
+        },
+        StoredEvent::StepReleased { task } => Event::StepReleased { task: task.into() },
+        StoredEvent::RunRetried {} => Event::RunRetried,
         StoredEvent::Succeeded { output } => Event::Succeeded { output: output.into_json(fetch)? },
         StoredEvent::Failed { task, failure } => {
             Event::Failed { task: task.map(TaskId::from), failure: failure.into_failure()? }
@@ -252,6 +280,9 @@ pub(super) fn references(event: &StoredEvent<'_>, found: &mut dyn FnMut(Digest))
         | StoredEvent::AttemptScheduled { .. }
         | StoredEvent::AttemptFailed { .. }
         | StoredEvent::AttemptLost { .. }
+        | StoredEvent::StepQuarantined { .. }
+        | StoredEvent::StepReleased { .. }
+        | StoredEvent::RunRetried {}
         | StoredEvent::Failed { .. }
         | StoredEvent::Cancelled { .. } => {}
     }
@@ -288,11 +319,19 @@ pub(super) fn weight_bytes(event: &Event) -> usize {
             Event::AttemptFailed { failure: why, .. } | Event::Failed { failure: why, .. } => {
                 failure(why)
             }
-            Event::AttemptLost { reason, .. } | Event::Cancelled { reason } => reason.len(),
+            Event::AttemptLost { reason, worker, .. } => {
+                reason.len() + worker.as_ref().map_or(0, |worker| worker.len() + 16)
+            }
+            Event::StepQuarantined { workers, .. } => {
+                workers.iter().map(|worker| worker.len() + 8).sum()
+            }
+            Event::Cancelled { reason } => reason.len(),
             Event::StepCompleted { output: StepOutput::Parts, .. }
             | Event::StepSkipped { .. }
             | Event::MapOpened { .. }
-            | Event::AttemptScheduled { .. } => 0,
+            | Event::AttemptScheduled { .. }
+            | Event::StepReleased { .. }
+            | Event::RunRetried => 0,
         }
 }
 

@@ -5,7 +5,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use wfhost_checkpoint::conformance::{commit, commit_with, every_event, json_of, run};
+use wfhost_checkpoint::conformance::{
+    commit, commit_with, first_events, json_of, later_events, run,
+};
 use wfhost_checkpoint::{Commit, DataFolder, Durability, Snapshot};
 use wfhost_workflow::Revision;
 use wfhost_workflow::run::Event;
@@ -16,14 +18,14 @@ fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixture/data-1")
 }
 
-/// Every event, a value in a file, a record in parts, a snapshot.
+/// Every event of then, a value in a file, a record in parts, a snapshot.
 fn commits() -> Vec<Commit> {
-    let mut commits: Vec<_> = every_event()
+    let mut commits: Vec<_> = first_events()
         .into_iter()
         .zip(1..)
         .map(|(event, revision)| commit_with(run(1), revision, vec![event]))
         .collect();
-    commits.push(commit_with(run(2), 1, every_event()));
+    commits.push(commit_with(run(2), 1, first_events()));
     commits.push(commit_with(run(2), 2, vec![Event::Succeeded { output: json_of(5000, 1) }]));
     let mut with_snapshot = commit(run(3), 1);
     with_snapshot.snapshot = Some(Snapshot { revision: Revision(1), bytes: b"state".to_vec() });
@@ -63,4 +65,32 @@ fn a_folder_in_the_first_format_is_read() {
     assert_eq!(stored.records.len(), 1);
     // And it can be gone on with.
     data.store.commit(&[commit(run(3), 3)]).unwrap();
+}
+
+/// What the events that came later look like, since they came.
+fn later_commits() -> Vec<Commit> {
+    later_events()
+        .into_iter()
+        .zip(1..)
+        .map(|(event, revision)| commit_with(run(4), revision, vec![event]))
+        .collect()
+}
+
+#[test]
+fn a_folder_with_the_later_events_is_read() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixture/data-2");
+    if std::env::var_os("WFHOST_WRITE_FIXTURE").is_some() && !fixture.exists() {
+        let folder = crate::support::scratch();
+        let data =
+            DataFolder::open(folder.path(), &crate::support::quick(Durability::Sync)).unwrap();
+        data.store.commit(&later_commits()).unwrap();
+        drop(data);
+        copy_folder(folder.path(), &fixture);
+        fs::remove_file(fixture.join("lock")).unwrap();
+    }
+    let folder = crate::support::scratch();
+    copy_folder(&fixture, folder.path());
+    let data = open(folder.path(), Durability::None);
+    let records: Vec<_> = later_commits().into_iter().map(|commit| commit.record).collect();
+    assert_eq!(data.store.journal(run(4), Revision(0), usize::MAX).unwrap(), records);
 }

@@ -67,6 +67,7 @@ pub(super) fn change(
         StepShown::Running if same_state || (was_in_backoff && step.items.is_some()) => None,
         StepShown::Running => Some((None, running(step))),
         StepShown::Backoff => Some((Some(Tone::Warn), retrying(step, &error(), now))),
+        StepShown::Quarantined => Some((Some(Tone::Warn), error())),
         StepShown::Done => Some((Some(Tone::Good), done(step))),
         StepShown::Skipped => Some((Some(Tone::Dim), "skipped".to_owned())),
         StepShown::Failed => Some((Some(Tone::Bad), format!("failed: {}", error()))),

@@ -122,6 +122,7 @@ impl Live {
     fn step_row(&self, step: &StepView, now: TimestampMs) -> String {
         let mark = match step.state {
             StepShown::Backoff => self.output.paint_message(Tone::Warn, "↻"),
+            StepShown::Quarantined => self.output.paint_message(Tone::Warn, "!"),
             StepShown::Queued => self.output.paint_message(Tone::Dim, "·"),
             _ => self.output.paint_message(Tone::Busy, &spinner(now).to_string()),
         };
@@ -146,6 +147,11 @@ impl Live {
                     .retry_at
                     .map_or_else(String::new, |at| format!("  again in {}", clock::span(at - now)));
                 row.push_str(&format!("{next}  {}", self.output.paint_message(Tone::Dim, &error)));
+            }
+            StepShown::Quarantined => {
+                let error =
+                    sanitise::line_of(step.error.as_deref().unwrap_or_default(), ERROR_CHARS_MAX);
+                row.push_str(&format!("  {}", self.output.paint_message(Tone::Warn, &error)));
             }
             _ => {
                 if let Some(started) = step.started_at {
@@ -172,6 +178,7 @@ impl Live {
             StepShown::Failed => "✗",
             StepShown::Skipped | StepShown::Stopped => "-",
             StepShown::Backoff => "↻",
+            StepShown::Quarantined => "!",
             StepShown::Waiting | StepShown::Queued | StepShown::Running => return None,
         };
         let mark = self.output.paint_message(tone.unwrap_or(Tone::Dim), mark);
@@ -185,7 +192,10 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 fn is_under_way(step: &StepView) -> bool {
-    matches!(step.state, StepShown::Queued | StepShown::Running | StepShown::Backoff)
+    matches!(
+        step.state,
+        StepShown::Queued | StepShown::Running | StepShown::Backoff | StepShown::Quarantined
+    )
 }
 
 fn spinner(now: TimestampMs) -> char {

@@ -154,11 +154,13 @@ fn driven(given: &mut Given<'_>) {
 
 fn next_input(given: &mut Given<'_>, orders: &[(TaskId, Attempt)]) -> Input {
     match given.below(16) {
+        0 if given.once_in(2) => Input::Retry,
         0 => Input::Recover,
         1 => Input::Cancel { reason: given.text(10) },
         2..=5 => Input::TimersDue,
         _ => {
             let (task, attempt) = match orders {
+                _ if given.once_in(8) => return Input::Release { task: TaskId::of(StepId(0)) },
                 [] => (TaskId::of(StepId(0)), Attempt::FIRST),
                 _ => orders[given.below(orders.len())],
             };
@@ -170,7 +172,10 @@ fn next_input(given: &mut Given<'_>, orders: &[(TaskId, Attempt)]) -> Input {
                     AttemptOutcome::Succeeded { output, kv }
                 }
                 Some(Outcome::Failed(failure)) => AttemptOutcome::Failed(failure),
-                None => AttemptOutcome::Lost { reason: given.text(10) },
+                None => {
+                    let worker = given.once_in(2).then(|| given.text(3));
+                    AttemptOutcome::Lost { reason: given.text(10), worker }
+                }
             };
             Input::AttemptEnded { task, attempt, outcome }
         }

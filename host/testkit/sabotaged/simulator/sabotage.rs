@@ -41,6 +41,11 @@ fn a_core_without_the_timeout_is_noticed() {
 }
 
 #[test]
+fn a_core_without_the_quarantine_is_noticed() {
+    check_noticed(Sabotage::Quarantine);
+}
+
+#[test]
 fn a_placement_without_the_turn_of_the_oldest_is_noticed() {
     choose(Some(Sabotage::Ageing));
     let noticed = (0..SEEDS).find_map(|seed| simulate_crowd(seed).err());

@@ -6,8 +6,8 @@ use std::fmt;
 use wfhost_workflow::run::{AttemptOutcome, Input, StateName};
 
 /// The inputs, by name.
-pub(crate) const INPUTS: [&str; 6] =
-    ["succeeded", "failed", "lost", "timers-due", "cancel", "recover"];
+pub(crate) const INPUTS: [&str; 8] =
+    ["succeeded", "failed", "lost", "timers-due", "cancel", "recover", "release", "retry"];
 
 /// How often each input met each state.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,22 +32,31 @@ impl Coverage {
     }
 }
 
-/// Every pair that can occur: inputs that name an attempt find it in any standing; the others
-/// find the run over, with attempts under way, or with nothing but backoffs.
+/// Every pair that can occur: inputs that name a task find it in any standing; the others find
+/// the run over, with attempts under way, or with nothing but backoffs or quarantined tasks.
 fn possible() -> impl Iterator<Item = (&'static str, StateName)> {
-    const OF_TASKS: [StateName; 6] = [
+    const OF_TASKS: [StateName; 7] = [
         StateName::RunOver,
         StateName::NotBegun,
         StateName::UnderWay,
         StateName::UnderWayOther,
         StateName::Backoff,
+        StateName::Quarantined,
         StateName::Done,
     ];
-    const OF_RUNS: [StateName; 3] = [StateName::RunOver, StateName::UnderWay, StateName::Backoff];
-    let (tasks, runs) = INPUTS.split_at(3);
-    let of_tasks = tasks.iter().flat_map(|input| OF_TASKS.map(|state| (*input, state)));
-    let of_runs = runs.iter().flat_map(|input| OF_RUNS.map(|state| (*input, state)));
-    of_tasks.chain(of_runs)
+    const OF_RUNS: [StateName; 4] =
+        [StateName::RunOver, StateName::UnderWay, StateName::Backoff, StateName::Quarantined];
+    const OF_RETRIES: [StateName; 4] =
+        [StateName::RunOver, StateName::RunFailed, StateName::UnderWay, StateName::Backoff];
+    let [tasks @ .., timers, cancel, recover, release, retry] = INPUTS;
+    let of_tasks = tasks.into_iter().flat_map(|input| OF_TASKS.map(|state| (input, state)));
+    let runs = [timers, cancel, recover].into_iter();
+    let of_runs = runs.flat_map(|input| OF_RUNS.map(|state| (input, state)));
+    // A release names no attempt.
+    let releases = OF_TASKS.into_iter().filter(|state| *state != StateName::UnderWayOther);
+    let of_releases = releases.map(move |state| (release, state));
+    let of_retries = OF_RETRIES.into_iter().map(move |state| (retry, state));
+    of_tasks.chain(of_runs).chain(of_releases).chain(of_retries)
 }
 
 fn name_of(input: &Input) -> &'static str {
@@ -60,6 +69,8 @@ fn name_of(input: &Input) -> &'static str {
         Input::TimersDue => INPUTS[3],
         Input::Cancel { .. } => INPUTS[4],
         Input::Recover => INPUTS[5],
+        Input::Release { .. } => INPUTS[6],
+        Input::Retry => INPUTS[7],
     }
 }
 

@@ -1,6 +1,6 @@
 //! What must hold of everything that becomes durable, whatever goes wrong.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -39,7 +39,13 @@ pub(crate) struct Ledger {
     items: HashMap<StepId, u32>,
     over: HashSet<StepId>,
     given: HashSet<(TaskId, Attempt, Json)>,
+    /// Workers that were lost with attempts of a task.
+    deaths: HashMap<TaskId, BTreeSet<String>>,
+    /// The last attempts of tasks that no worker may be given.
+    quarantined: HashMap<TaskId, Attempt>,
     ended: bool,
+    failed: bool,
+    retried: u32,
 }
 
 impl Ledger {
@@ -55,7 +61,11 @@ impl Ledger {
             items: HashMap::new(),
             over: HashSet::new(),
             given: HashSet::new(),
+            deaths: HashMap::new(),
+            quarantined: HashMap::new(),
             ended: false,
+            failed: false,
+            retried: 0,
         }
     }
 
@@ -77,6 +87,16 @@ impl Ledger {
         self.ended
     }
 
+    /// It has ended, and not well.
+    pub(crate) const fn failed(&self) -> bool {
+        self.failed
+    }
+
+    /// How often it was let go on after it had failed.
+    pub(crate) const fn retried(&self) -> u32 {
+        self.retried
+    }
+
     pub(crate) fn tasks(&self) -> usize {
         self.newest.len()
     }
@@ -95,7 +115,8 @@ impl Ledger {
         );
         self.revision = record.revision;
         for event in &record.events {
-            ensure!(!self.ended, "{event:?} after the run's end");
+            let goes_on = self.failed && *event == Event::RunRetried;
+            ensure!(!self.ended || goes_on, "{event:?} after the run's end");
             self.event(event, record.at)?;
         }
         Ok(())
@@ -122,6 +143,7 @@ impl Ledger {
             Event::AttemptScheduled { task, attempt } => self.scheduled(*task, *attempt, at),
             Event::AttemptSucceeded { task, attempt, output, .. } => {
                 self.close(*task, *attempt)?;
+                self.deaths.remove(task);
                 let given = self.given.contains(&(*task, *attempt, output.clone()));
                 ensure!(given, "{task:?} attempt {attempt} has a result that it never gave");
                 let former = self.results.insert(*task, output.clone());
@@ -142,14 +164,52 @@ impl Ledger {
                 }
                 Ok(())
             }
-            Event::AttemptLost { task, attempt, .. } => self.close(*task, *attempt),
+            Event::AttemptLost { task, attempt, worker, .. } => {
+                if let Some(worker) = worker {
+                    self.deaths.entry(*task).or_default().insert(worker.clone());
+                }
+                self.close(*task, *attempt)
+            }
+            Event::StepQuarantined { task, attempt, workers } => {
+                let deaths = self.deaths.get(task).cloned().unwrap_or_default();
+                ensure!(
+                    deaths.len() >= self.definition.poison_after as usize
+                        && deaths.iter().eq(workers),
+                    "{task:?} is quarantined after {deaths:?}, for {workers:?}"
+                );
+                self.quarantined.insert(*task, *attempt);
+                Ok(())
+            }
+            Event::StepReleased { task } => {
+                self.deaths.remove(task);
+                let kept = self.quarantined.remove(task);
+                ensure!(kept.is_some(), "{task:?} is released and was not quarantined");
+                Ok(())
+            }
+            Event::RunRetried => {
+                // Results, and how far attempts were counted, stay as they are.
+                self.failures.clear();
+                self.open.clear();
+                self.not_before.clear();
+                self.deaths.clear();
+                self.quarantined.clear();
+                self.ended = false;
+                self.failed = false;
+                self.retried += 1;
+                Ok(())
+            }
             Event::Succeeded { .. } => {
                 let all = self.over.len() == self.definition.steps.len();
                 ensure!(all && self.open.is_empty(), "succeeded with open steps");
                 self.ended = true;
                 Ok(())
             }
-            Event::Failed { .. } | Event::Cancelled { .. } => {
+            Event::Failed { .. } => {
+                self.ended = true;
+                self.failed = true;
+                Ok(())
+            }
+            Event::Cancelled { .. } => {
                 self.ended = true;
                 Ok(())
             }
@@ -166,6 +226,14 @@ impl Ledger {
             !self.results.contains_key(&task),
             "{task:?} is tried again although it has a result"
         );
+        ensure!(!self.over.contains(&task.step), "{task:?} is tried again although it is over");
+        let kept = self.quarantined.get(&task);
+        ensure!(kept.is_none(), "{task:?} is tried again although it is quarantined");
+        let deaths = self.deaths.get(&task).map_or(0, BTreeSet::len);
+        ensure!(
+            deaths < self.definition.poison_after as usize,
+            "{task:?} is given to another worker after {deaths} were lost with it"
+        );
         let former = self.newest.insert(task, attempt);
         ensure!(former < Some(attempt), "{task:?} attempt {attempt} was used before");
         let open = self.open.insert(task, attempt);
@@ -180,6 +248,12 @@ impl Ledger {
     }
 
     fn close(&mut self, task: TaskId, attempt: Attempt) -> Result<(), Violation> {
+        // A worker that was only cut off may still end what was given up.
+        if self.quarantined.get(&task) == Some(&attempt) {
+            self.quarantined.remove(&task);
+            self.deaths.remove(&task);
+            return Ok(());
+        }
         let open = self.open.remove(&task);
         ensure!(
             open == Some(attempt),

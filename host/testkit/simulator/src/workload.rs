@@ -10,8 +10,10 @@ pub(crate) const TIMEOUT_MS: u64 = 4000;
 
 /// A workflow whose shape depends on the random numbers alone; some 40 tasks, fewer where a run ends early.
 pub(crate) fn workflow(random: &mut fastrand::Rng) -> Arc<Definition> {
-    let mut text =
-        String::from("workflow: made_up\nversion: 1\nplugins: { p: ./p.wasm }\nsteps:\n");
+    let mut text = format!(
+        "workflow: made_up\nversion: 1\npoison_after: {}\nplugins: {{ p: ./p.wasm }}\nsteps:\n",
+        random.u8(1..4)
+    );
     let mut before: Vec<String> = Vec::new();
     for number in 0..random.usize(10..18) {
         let id = format!("s{number}");

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
 use wfhost_workflow::placement::{Decision, Joining};
-use wfhost_workflow::run::{AttemptOutcome, Change, Input, Record, Run};
+use wfhost_workflow::run::{AttemptOutcome, Change, Input, Record, Run, RunStatus};
 use wfhost_workflow::{
     Attempt, Definition, Failure, FailureKind, MonotonicMs, StepId, TaskId, TimestampMs, WorkerId,
 };
@@ -36,7 +36,7 @@ pub struct History {
     /// Opportunities for a crash.
     pub crash_points: u32,
     /// How the run ended, and how long it took: the same for the same seed.
-    pub end: (wfhost_workflow::run::RunStatus, u64),
+    pub end: (RunStatus, u64),
 }
 
 /// Runs one made-up workflow to its end.
@@ -62,6 +62,8 @@ pub fn simulate(seed: u64, faults: Faults) -> Result<History, Violation> {
         workers: Vec::new(),
         executions: 0,
         cancelled: false,
+        retries_wanted: 0,
+        retrying: None,
         coverage: Coverage::default(),
     };
     world.run()?;
@@ -85,6 +87,10 @@ struct World {
     workers: Vec<Worker>,
     executions: u64,
     cancelled: bool,
+    /// How often somebody lets the run go on if it fails.
+    retries_wanted: u32,
+    /// A retry is on its way to the store: how many were there before it.
+    retrying: Option<u32>,
     coverage: Coverage,
 }
 
@@ -117,8 +123,15 @@ impl World {
             let slots = self.random.u32(1..4);
             self.join(slots);
         }
+        self.retries_wanted = self.random.u32(..3);
         self.after(0, Happening::Restart);
-        while !self.ledger.ended() {
+        while !self.is_finished() {
+            if self.ledger.ended()
+                && self.node.is_some()
+                && self.retrying != Some(self.ledger.retried())
+            {
+                self.leave_memory();
+            }
             let Some(Reverse((at, key))) = self.queue.pop() else {
                 return Err(Violation("nothing will happen any more".to_owned()));
             };
@@ -134,6 +147,20 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    fn is_finished(&self) -> bool {
+        let goes_on = self.ledger.failed() && self.ledger.retried() < self.retries_wanted;
+        self.ledger.ended() && !goes_on
+    }
+
+    /// A run that has ended is no longer served; that it is to go on, somebody says later.
+    fn leave_memory(&mut self) {
+        self.node = None;
+        self.epoch += 1;
+        self.store.drop_unfinished();
+        let pause = self.random.u64(1..5000);
+        self.after(pause, Happening::Restart);
     }
 
     fn happen(&mut self, happening: Happening) -> Result<(), Stop> {
@@ -187,12 +214,18 @@ impl World {
         }
         let node = Node::restore(self.definition.clone(), self.store.durable())
             .map_err(|error| Violation(format!("what is durable cannot be read: {error}")))?;
+        let has_failed = self.ledger.failed();
         self.node = Some(node);
+        if has_failed {
+            self.retrying = Some(self.ledger.retried());
+            return self.take(Input::Retry);
+        }
         self.take(Input::Recover)
     }
 
     fn crash(&mut self) -> Result<(), Violation> {
         self.node = None;
+        self.retrying = None;
         self.epoch += 1;
         // What is on its way to the disk may or may not get there.
         if self.random.bool() {
@@ -320,11 +353,37 @@ impl World {
         if due || self.random.u8(..) < 8 {
             self.take(Input::TimersDue)?;
         }
+        self.operate()?;
         if !self.cancelled && self.faults.strikes(Fault::Cancel, &mut self.random) {
             self.cancelled = true;
             self.take(Input::Cancel { reason: "made up".to_owned() })?;
         }
         Ok(())
+    }
+
+    /// Somebody looks after the run, and now and then does what makes no sense.
+    fn operate(&mut self) -> Result<(), Stop> {
+        let Some(node) = &self.node else { return Ok(()) };
+        let quarantined = node.run.quarantined().next().map(|(task, _)| task);
+        if let Some(task) = quarantined
+            && self.random.u8(..) < 20
+        {
+            // As people name it: the step, and so all of its items.
+            let task = if self.random.bool() { task } else { TaskId::of(task.step) };
+            return self.take(Input::Release { task });
+        }
+        if self.random.u16(..) < 300 {
+            let task = self.any_task();
+            self.take(Input::Release { task })?;
+            self.take(Input::Retry)?;
+        }
+        Ok(())
+    }
+
+    fn any_task(&mut self) -> TaskId {
+        let step = StepId(self.random.u32(..self.definition.steps.len() as u32));
+        let index = self.random.bool().then(|| self.random.u32(..9));
+        TaskId { step, index }
     }
 
     fn at_coordinator(&mut self, worker: WorkerId, message: Message) -> Result<(), Stop> {
@@ -378,14 +437,12 @@ impl World {
 
     /// A result, failure or loss of some attempt, whether there is one or not.
     fn send_bogus(&mut self, id: WorkerId) {
-        let step = StepId(self.random.u32(..self.definition.steps.len() as u32));
-        let index = self.random.bool().then(|| self.random.u32(..9));
-        let task = TaskId { step, index };
+        let task = self.any_task();
         let attempt = Attempt(self.random.u32(1..3));
         let outcome = match self.random.u8(..3) {
             0 => self.result(task, attempt),
             1 => AttemptOutcome::Failed(workload::failure(&mut self.random)),
-            _ => AttemptOutcome::Lost { reason: "bogus".to_owned() },
+            _ => AttemptOutcome::Lost { reason: "bogus".to_owned(), worker: None },
         };
         self.send(Direction::FromWorker(id), &Message::Ended { task, attempt, outcome });
     }
@@ -502,6 +559,8 @@ impl World {
         for input in
             [Input::Recover, Input::TimersDue, Input::Cancel { reason: "too late".to_owned() }]
                 .into_iter()
+                .chain([Input::Release { task: TaskId::of(StepId(0)) }])
+                .chain((whole.status() != RunStatus::Failed).then_some(Input::Retry))
                 .chain(self.late_results())
         {
             self.coverage.count(whole.state_name(&input), &input);
@@ -524,7 +583,7 @@ impl World {
         [
             AttemptOutcome::Succeeded { output: wfhost_workflow::Json::null(), kv: Vec::new() },
             AttemptOutcome::Failed(failure),
-            AttemptOutcome::Lost { reason: "late".to_owned() },
+            AttemptOutcome::Lost { reason: "late".to_owned(), worker: None },
         ]
         .map(|outcome| Input::AttemptEnded { task, attempt, outcome })
         .into()

@@ -207,6 +207,7 @@ impl Run {
             }
             TaskState::NotBegun
             | TaskState::Backoff { .. }
+            | TaskState::Quarantined { .. }
             | TaskState::Failed { .. }
             | TaskState::Done { .. } => None,
         });

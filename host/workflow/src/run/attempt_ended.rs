@@ -16,7 +16,7 @@ impl Run {
         attempt: Attempt,
         outcome: AttemptOutcome,
     ) -> Result<(), Rejection> {
-        let failures = self.current(task, attempt)?;
+        let failures = self.current(task, attempt, &outcome)?;
         match outcome {
             AttemptOutcome::Succeeded { output, kv } => match self.refusal(task, &output, &kv) {
                 None => self.succeeded(change, task, attempt, output, kv),
@@ -25,16 +25,21 @@ impl Run {
             AttemptOutcome::Failed(failure) => {
                 self.failed(change, task, attempt, failures, failure);
             }
-            AttemptOutcome::Lost { reason } => {
-                self.push(change, Event::AttemptLost { task, attempt, reason });
-                self.schedule_next(change, task, attempt);
+            AttemptOutcome::Lost { reason, worker } => {
+                self.lost(change, task, attempt, reason, worker);
             }
         }
         Ok(())
     }
 
-    /// The failures so far of the task, if this attempt is the one under way.
-    fn current(&self, task: TaskId, attempt: Attempt) -> Result<u32, Rejection> {
+    /// The failures so far of the task, if this attempt is the one under way. A quarantined
+    /// task's last attempt may still end at a worker that was only cut off.
+    fn current(
+        &self,
+        task: TaskId,
+        attempt: Attempt,
+        outcome: &AttemptOutcome,
+    ) -> Result<u32, Rejection> {
         let step = self.state.steps.get(task.step.position()).ok_or(Rejection::UnknownTask)?;
         match (self.state.task(task), step) {
             (Some(TaskState::UnderWay { attempt: current, failures }), _) => {
@@ -43,6 +48,11 @@ impl Run {
                 } else {
                     Err(Rejection::StaleAttempt)
                 }
+            }
+            (Some(TaskState::Quarantined { attempt: current, failures }), _)
+                if *current == attempt && !matches!(outcome, AttemptOutcome::Lost { .. }) =>
+            {
+                Ok(*failures)
             }
             (Some(TaskState::Done { .. }), _) if crate::sabotage::no_dedupe() => Ok(0),
             (Some(_), _) => Err(Rejection::NotUnderWay),

@@ -81,7 +81,25 @@ pub enum Event {
         attempt: Attempt,
         /// For people.
         reason: String,
+        /// The worker that may have died of it.
+        worker: Option<String>,
     },
+    /// So many workers were lost with attempts of a task that no other is given it.
+    StepQuarantined {
+        /// Which step or item.
+        task: TaskId,
+        /// The last attempt.
+        attempt: Attempt,
+        /// The workers, in the order of their names.
+        workers: Vec<String>,
+    },
+    /// Somebody released a quarantined task: the next attempt is scheduled.
+    StepReleased {
+        /// Which step or item.
+        task: TaskId,
+    },
+    /// Somebody let a failed run go on: what was under way or had failed is wanted again.
+    RunRetried,
     /// The run ended with a result.
     Succeeded {
         /// The workflow's output.

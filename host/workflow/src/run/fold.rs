@@ -42,8 +42,23 @@ impl Run {
             Event::AttemptFailed { task, attempt, failure, retry_at } => {
                 self.fold_failed(*task, *attempt, failure, *retry_at);
             }
-            // The attempt scheduled next takes its place.
-            Event::AttemptLost { .. } => {}
+            // The attempt scheduled next takes its place, or its task is quarantined.
+            Event::AttemptLost { task, worker, .. } => {
+                if let Some(worker) = worker {
+                    self.state.deaths.entry(*task).or_default().insert(worker.clone());
+                }
+            }
+            Event::StepQuarantined { task, .. } => {
+                if let Some(state) = self.state.task_mut(*task)
+                    && let TaskState::UnderWay { attempt, failures } = *state
+                {
+                    *state = TaskState::Quarantined { attempt, failures };
+                }
+            }
+            Event::StepReleased { task } => {
+                self.state.deaths.remove(task);
+            }
+            Event::RunRetried => self.fold_retried(),
             Event::Succeeded { output } => {
                 self.end(Status::Succeeded { output: output.clone() });
             }
@@ -63,6 +78,7 @@ impl Run {
                 self.state.started.is_none()
                     && started.plugins.len() == self.definition.plugins.len()
             }
+            Event::RunRetried => matches!(self.state.status, Status::Failed { .. }),
             _ if self.state.started.is_none() || self.state.status.is_over() => false,
             Event::StepSkipped { step } | Event::StepCompleted { step, .. } => step_fits(step),
             Event::MapOpened { step, .. } => {
@@ -76,6 +92,13 @@ impl Run {
             | Event::AttemptSucceeded { task, .. }
             | Event::AttemptFailed { task, .. }
             | Event::AttemptLost { task, .. } => open_task(task),
+            Event::StepQuarantined { task, attempt, .. } => matches!(
+                self.state.task(*task),
+                Some(TaskState::UnderWay { attempt: current, .. }) if current == attempt
+            ),
+            Event::StepReleased { task } => {
+                matches!(self.state.task(*task), Some(TaskState::Quarantined { .. }))
+            }
             Event::Succeeded { .. } | Event::Failed { .. } | Event::Cancelled { .. } => true,
         };
         if fits { Ok(()) } else { Err(Unreadable::Misfit) }
@@ -99,6 +122,7 @@ impl Run {
             TaskState::Backoff { until, .. } => Some((*until, task)),
             TaskState::NotBegun
             | TaskState::UnderWay { .. }
+            | TaskState::Quarantined { .. }
             | TaskState::Failed { .. }
             | TaskState::Done { .. } => None,
         })
@@ -134,6 +158,7 @@ impl Run {
                     TaskState::NotBegun
                     | TaskState::UnderWay { .. }
                     | TaskState::Backoff { .. }
+                    | TaskState::Quarantined { .. }
                     | TaskState::Failed { .. } => None,
                 });
                 let span = Span {
@@ -190,9 +215,15 @@ impl Run {
                 mapping.open += 1;
             }
         }
+        if matches!(self.state.task(task), Some(TaskState::Quarantined { .. })) {
+            // Its worker lives after all.
+            self.state.deaths.remove(&task);
+        }
         let Some(state) = self.state.task_mut(task) else { return };
         let failures = match state {
-            TaskState::UnderWay { failures, .. } => *failures,
+            TaskState::UnderWay { failures, .. } | TaskState::Quarantined { failures, .. } => {
+                *failures
+            }
             TaskState::Backoff { failures, until, .. } => {
                 let failures = *failures;
                 self.timers.remove(&(*until, task));
@@ -204,6 +235,7 @@ impl Run {
     }
 
     fn fold_result(&mut self, task: TaskId, attempt: Attempt, output: &Json, at: TimestampMs) {
+        self.state.deaths.remove(&task);
         let Some(state) = self.state.steps.get_mut(task.step.position()) else { return };
         match (state, task.index) {
             (StepState::Calling(calling), None) => {
@@ -233,9 +265,15 @@ impl Run {
             Some(StepState::Mapping(mapping)) => mapping.failure = Some(failure.clone()),
             _ => {}
         }
+        if matches!(self.state.task(task), Some(TaskState::Quarantined { .. })) {
+            // Its worker lives after all.
+            self.state.deaths.remove(&task);
+        }
         let Some(state) = self.state.task_mut(task) else { return };
         let failures = match state {
-            TaskState::UnderWay { failures, .. } => failures.saturating_add(1),
+            TaskState::UnderWay { failures, .. } | TaskState::Quarantined { failures, .. } => {
+                failures.saturating_add(1)
+            }
             _ => 1,
         };
         *state = match retry_at {
@@ -244,6 +282,27 @@ impl Run {
         };
         if let Some(until) = retry_at {
             self.timers.insert((until, task));
+        }
+    }
+
+    /// The run is open again. What was under way when it failed has no worker any more.
+    fn fold_retried(&mut self) {
+        self.state.status = Status::Running;
+        self.state.deaths.clear();
+        let tasks = self.state.steps.iter_mut().flat_map(|step| match step {
+            StepState::Calling(calling) => std::slice::from_mut(&mut calling.task).iter_mut(),
+            StepState::Mapping(mapping) => mapping.tasks.iter_mut(),
+            StepState::Waiting | StepState::Done { .. } | StepState::Skipped { .. } => {
+                [].iter_mut()
+            }
+        });
+        for task in tasks {
+            if let TaskState::UnderWay { attempt, .. }
+            | TaskState::Backoff { attempt, .. }
+            | TaskState::Quarantined { attempt, .. } = *task
+            {
+                *task = TaskState::Failed { attempt };
+            }
         }
     }
 

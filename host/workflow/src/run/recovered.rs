@@ -12,7 +12,7 @@ impl Run {
                 return;
             }
             let reason = "the process that had it ended".to_owned();
-            self.push(change, Event::AttemptLost { task, attempt, reason });
+            self.push(change, Event::AttemptLost { task, attempt, reason, worker: None });
             self.schedule_next(change, task, attempt);
         }
     }

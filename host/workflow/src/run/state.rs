@@ -1,6 +1,6 @@
 //! What a run is, as plain values: the part of it that is stored in snapshots.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -81,6 +81,9 @@ pub(super) struct State {
     pub(super) kv: Arc<BTreeMap<String, Vec<u8>>>,
     /// Steps that are done or skipped.
     pub(super) over: u32,
+    /// Workers that were lost with attempts of a task, since it began or was last released.
+    #[serde(default)]
+    pub(super) deaths: BTreeMap<TaskId, BTreeSet<String>>,
 }
 
 impl State {
@@ -94,6 +97,7 @@ impl State {
             steps: Vec::new(),
             kv: Arc::default(),
             over: 0,
+            deaths: BTreeMap::new(),
         }
     }
 
@@ -172,7 +176,7 @@ pub(super) struct Mapping {
     pub(super) list: Digest,
     /// The first item that has not begun; all after it have not either.
     pub(super) next: u32,
-    /// Items that are under way or in backoff.
+    /// Items that are under way, in backoff or quarantined.
     pub(super) open: u32,
     pub(super) done: u32,
     pub(super) started_at: TimestampMs,
@@ -212,7 +216,12 @@ pub(super) enum TaskState {
         failures: u32,
         until: TimestampMs,
     },
-    /// The attempt ended the run.
+    /// The attempt was the last: too many workers were lost with it and those before it.
+    Quarantined {
+        attempt: Attempt,
+        failures: u32,
+    },
+    /// The attempt ended the run, or the run ended before it did and was let go on.
     Failed {
         attempt: Attempt,
     },
@@ -235,8 +244,12 @@ pub enum StateName {
     UnderWayOther,
     /// Waits for its next attempt.
     Backoff,
+    /// Kept from more workers.
+    Quarantined,
     /// Has its result.
     Done,
+    /// For [`super::Input::Retry`]: the run has failed.
+    RunFailed,
     /// For inputs that name no task: nothing is under way, nothing in backoff.
     Quiet,
 }

@@ -5,7 +5,7 @@ use super::state::{StateName, Status, StepState, TaskState};
 use super::{Input, Run};
 use crate::definition::Step;
 use crate::expression::StepOutputs;
-use crate::{Attempt, StepId, TimestampMs};
+use crate::{Attempt, StepId, TaskId, TimestampMs};
 
 /// The longest error text in a summary: lists stay small whatever a guest says.
 const SUMMARY_ERROR_BYTES_MAX: usize = 500;
@@ -44,6 +44,8 @@ pub enum StepStanding {
     UnderWay,
     /// Nothing is under way; another attempt is due later.
     Backoff,
+    /// It, or an item of it, waits to be released: too many workers were lost with it.
+    Quarantined,
     /// It has a result.
     Done,
     /// A `when` was false.
@@ -120,11 +122,13 @@ impl Run {
             StepState::Calling(calling) => {
                 progress.started_at = Some(calling.started_at);
                 progress.error = calling.failure.as_ref().map(ToString::to_string);
+                self.describe_quarantine(&mut progress);
                 self.describe_open(&mut progress, std::slice::from_ref(&calling.task));
             }
             StepState::Mapping(mapping) => {
                 progress.started_at = Some(mapping.started_at);
                 progress.error = mapping.failure.as_ref().map(ToString::to_string);
+                self.describe_quarantine(&mut progress);
                 self.describe_open(&mut progress, &mapping.tasks[..mapping.next as usize]);
                 progress.items = Some((mapping.done, mapping.tasks.len() as u32));
                 progress.attempt = Some(mapping.attempt);
@@ -144,8 +148,27 @@ impl Run {
         progress
     }
 
+    /// In the place of its newest failure: this is what somebody has to do something about.
+    fn describe_quarantine(&self, progress: &mut StepProgress<'_>) {
+        let range = TaskId::of(progress.id)..=TaskId::item(progress.id, u32::MAX);
+        let kept =
+            |task: &TaskId| matches!(self.state.task(*task), Some(TaskState::Quarantined { .. }));
+        let mut kept = self.state.deaths.range(range).filter(|(task, _)| kept(task));
+        let Some((first, workers)) = kept.next() else { return };
+        let more = kept.count();
+        let item = first.index.map_or_else(String::new, |index| format!("item {index} is "));
+        let others = if more == 0 { String::new() } else { format!(", and {more} more items") };
+        let workers: Vec<&str> = workers.iter().map(String::as_str).collect();
+        progress.error = Some(format!(
+            "{item}quarantined: {} workers were lost with it ({}){others}",
+            workers.len(),
+            workers.join(", ")
+        ));
+    }
+
     fn describe_open(&self, progress: &mut StepProgress<'_>, tasks: &[TaskState]) {
         let mut failed = false;
+        let mut quarantined = false;
         for task in tasks {
             match task {
                 TaskState::UnderWay { attempt, .. } => {
@@ -156,6 +179,10 @@ impl Run {
                     progress.attempt = progress.attempt.max(Some(*attempt));
                     progress.retry_at =
                         Some(progress.retry_at.map_or(*until, |earlier| earlier.min(*until)));
+                }
+                TaskState::Quarantined { attempt, .. } => {
+                    quarantined = true;
+                    progress.attempt = progress.attempt.max(Some(*attempt));
                 }
                 TaskState::Failed { attempt } => {
                     failed = true;
@@ -168,6 +195,8 @@ impl Run {
             StepStanding::Failed
         } else if self.status().is_over() {
             StepStanding::Stopped
+        } else if quarantined {
+            StepStanding::Quarantined
         } else if progress.under_way > 0 || progress.retry_at.is_none() {
             StepStanding::UnderWay
         } else {
@@ -190,18 +219,29 @@ impl Run {
     /// Where the run, or the task that the input names, stands before the input is applied.
     #[must_use]
     pub fn state_name(&self, input: &Input) -> StateName {
-        if self.status() != RunStatus::Running {
-            return StateName::RunOver;
+        match (self.status(), input) {
+            (RunStatus::Failed, Input::Retry) => return StateName::RunFailed,
+            (RunStatus::Running, _) => {}
+            (RunStatus::Succeeded | RunStatus::Failed | RunStatus::Cancelled, _) => {
+                return StateName::RunOver;
+            }
         }
-        let Input::AttemptEnded { task, attempt, .. } = input else {
-            return self.busiest();
+        let (task, attempt) = match input {
+            Input::AttemptEnded { task, attempt, .. } => (task, Some(attempt)),
+            Input::Release { task } => (task, None),
+            Input::Recover | Input::TimersDue | Input::Cancel { .. } | Input::Retry => {
+                return self.busiest();
+            }
         };
         match self.state.task(*task) {
-            Some(TaskState::UnderWay { attempt: current, .. }) if current == attempt => {
+            Some(TaskState::UnderWay { attempt: current, .. })
+                if attempt.is_none_or(|attempt| attempt == current) =>
+            {
                 StateName::UnderWay
             }
             Some(TaskState::UnderWay { .. }) => StateName::UnderWayOther,
             Some(TaskState::Backoff { .. }) => StateName::Backoff,
+            Some(TaskState::Quarantined { .. }) => StateName::Quarantined,
             Some(TaskState::Done { .. }) => StateName::Done,
             Some(TaskState::NotBegun | TaskState::Failed { .. }) => StateName::NotBegun,
             None => match self.state.steps.get(task.step.position()) {
@@ -217,7 +257,13 @@ impl Run {
             match task {
                 TaskState::UnderWay { .. } => return StateName::UnderWay,
                 TaskState::Backoff { .. } => name = StateName::Backoff,
-                TaskState::NotBegun | TaskState::Failed { .. } | TaskState::Done { .. } => {}
+                TaskState::Quarantined { .. } if name == StateName::Quiet => {
+                    name = StateName::Quarantined;
+                }
+                TaskState::Quarantined { .. }
+                | TaskState::NotBegun
+                | TaskState::Failed { .. }
+                | TaskState::Done { .. } => {}
             }
         }
         name

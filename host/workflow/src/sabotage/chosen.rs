@@ -15,6 +15,8 @@ pub enum Sabotage {
     Timeout,
     /// Give slots by priority alone, never by age.
     Ageing,
+    /// Go on giving a step to workers, however many were lost with it.
+    Quarantine,
 }
 
 thread_local! {
@@ -44,4 +46,8 @@ pub(crate) fn no_timeout() -> bool {
 
 pub(crate) fn no_ageing() -> bool {
     CHOSEN.get() == Some(Sabotage::Ageing)
+}
+
+pub(crate) fn no_quarantine() -> bool {
+    CHOSEN.get() == Some(Sabotage::Quarantine)
 }
