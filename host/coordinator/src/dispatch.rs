@@ -227,7 +227,7 @@ impl EventLoop {
                 if failure.kind == FailureKind::Host
                     && (failure.code == CANCELLED || failure.code == NO_SLOT) =>
             {
-                AttemptOutcome::Lost { reason: failure.message }
+                AttemptOutcome::Lost { reason: failure.message, worker: None }
             }
             Outcome::Failed(failure) => AttemptOutcome::Failed(failure),
         };
@@ -280,7 +280,7 @@ impl EventLoop {
                 Decision::Lost { attempt, worker: _ } => {
                     self.release(attempt);
                     let reason = "its worker is gone".to_owned();
-                    self.end(attempt, AttemptOutcome::Lost { reason });
+                    self.end(attempt, AttemptOutcome::Lost { reason, worker: None });
                 }
                 Decision::QueueTimedOut { attempt, waited, why } => {
                     self.release(attempt);

@@ -74,10 +74,10 @@ pub enum Input {
         /// For people.
         reason: String,
     },
-    /// Somebody lets a quarantined task be tried again.
+    /// Somebody lets quarantined tasks be tried again.
     Release {
-        /// Which step or item; without an index, every quarantined item of a `map`.
-        task: TaskId,
+        /// Which step or item; without an index, every item of a `map`. `None`: all there are.
+        task: Option<TaskId>,
     },
     /// Somebody wants a run that has failed to go on from where it failed.
     Retry,

@@ -160,7 +160,7 @@ fn next_input(given: &mut Given<'_>, orders: &[(TaskId, Attempt)]) -> Input {
         2..=5 => Input::TimersDue,
         _ => {
             let (task, attempt) = match orders {
-                _ if given.once_in(8) => return Input::Release { task: TaskId::of(StepId(0)) },
+                _ if given.once_in(8) => return Input::Release { task: None },
                 [] => (TaskId::of(StepId(0)), Attempt::FIRST),
                 _ => orders[given.below(orders.len())],
             };

@@ -52,7 +52,7 @@ fn possible() -> impl Iterator<Item = (&'static str, StateName)> {
     let of_tasks = tasks.into_iter().flat_map(|input| OF_TASKS.map(|state| (input, state)));
     let runs = [timers, cancel, recover].into_iter();
     let of_runs = runs.flat_map(|input| OF_RUNS.map(|state| (input, state)));
-    // A release names no attempt.
+    // A release names no attempt, and may name nothing.
     let releases = OF_TASKS.into_iter().filter(|state| *state != StateName::UnderWayOther);
     let of_releases = releases.map(move |state| (release, state));
     let of_retries = OF_RETRIES.into_iter().map(move |state| (retry, state));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
 use wfhost_workflow::placement::{Decision, Joining};
-use wfhost_workflow::run::{AttemptOutcome, Change, Input, Record, Run, RunStatus};
+use wfhost_workflow::run::{AttemptOutcome, Change, Input, Record, Run, RunStatus, StateName};
 use wfhost_workflow::{
     Attempt, Definition, Failure, FailureKind, MonotonicMs, StepId, TaskId, TimestampMs, WorkerId,
 };
@@ -368,13 +368,17 @@ impl World {
         if let Some(task) = quarantined
             && self.random.u8(..) < 20
         {
-            // As people name it: the step, and so all of its items.
-            let task = if self.random.bool() { task } else { TaskId::of(task.step) };
+            let task = match self.random.u8(..3) {
+                0 => Some(task),
+                // As people name it: the step, and so all of its items.
+                1 => Some(TaskId::of(task.step)),
+                _ => None,
+            };
             return self.take(Input::Release { task });
         }
         if self.random.u16(..) < 300 {
             let task = self.any_task();
-            self.take(Input::Release { task })?;
+            self.take(Input::Release { task: Some(task) })?;
             self.take(Input::Retry)?;
         }
         Ok(())
@@ -384,6 +388,21 @@ impl World {
         let step = StepId(self.random.u32(..self.definition.steps.len() as u32));
         let index = self.random.bool().then(|| self.random.u32(..9));
         TaskId { step, index }
+    }
+
+    /// One in backoff or quarantined, if one is found soon.
+    fn notable_task(&mut self) -> TaskId {
+        for _ in 0..20 {
+            let task = self.any_task();
+            let state = self
+                .node
+                .as_ref()
+                .map(|node| node.run.state_name(&Input::Release { task: Some(task) }));
+            if matches!(state, Some(StateName::Backoff | StateName::Quarantined)) {
+                return task;
+            }
+        }
+        self.any_task()
     }
 
     fn at_coordinator(&mut self, worker: WorkerId, message: Message) -> Result<(), Stop> {
@@ -437,7 +456,7 @@ impl World {
 
     /// A result, failure or loss of some attempt, whether there is one or not.
     fn send_bogus(&mut self, id: WorkerId) {
-        let task = self.any_task();
+        let task = self.notable_task();
         let attempt = Attempt(self.random.u32(1..3));
         let outcome = match self.random.u8(..3) {
             0 => self.result(task, attempt),
@@ -559,7 +578,7 @@ impl World {
         for input in
             [Input::Recover, Input::TimersDue, Input::Cancel { reason: "too late".to_owned() }]
                 .into_iter()
-                .chain([Input::Release { task: TaskId::of(StepId(0)) }])
+                .chain([Input::Release { task: None }])
                 .chain((whole.status() != RunStatus::Failed).then_some(Input::Retry))
                 .chain(self.late_results())
         {

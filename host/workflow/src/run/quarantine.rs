@@ -1,7 +1,7 @@
 //! A step whose workers die of it: kept from more workers until somebody releases it.
 
 use super::event::Event;
-use super::state::{StepState, TaskState};
+use super::state::TaskState;
 use super::{Pending, Rejection, Run};
 use crate::{Attempt, TaskId};
 
@@ -35,14 +35,19 @@ impl Run {
         }
     }
 
-    pub(super) fn released(&mut self, change: &mut Pending, task: TaskId) -> Result<(), Rejection> {
-        let every_item = task.index.is_none()
-            && matches!(self.state.steps.get(task.step.position()), Some(StepState::Mapping(_)));
+    pub(super) fn released(
+        &mut self,
+        change: &mut Pending,
+        wanted: Option<TaskId>,
+    ) -> Result<(), Rejection> {
+        let is_wanted = |task: TaskId| {
+            wanted.is_none_or(|wanted| task == wanted || TaskId::of(task.step) == wanted)
+        };
         let released: Vec<(TaskId, Attempt)> = self
             .tasks()
-            .filter(|(found, _)| *found == task || every_item && found.step == task.step)
-            .filter_map(|(found, state)| match state {
-                TaskState::Quarantined { attempt, .. } => Some((found, *attempt)),
+            .filter(|(task, _)| is_wanted(*task))
+            .filter_map(|(task, state)| match state {
+                TaskState::Quarantined { attempt, .. } => Some((task, *attempt)),
                 TaskState::NotBegun
                 | TaskState::UnderWay { .. }
                 | TaskState::Backoff { .. }

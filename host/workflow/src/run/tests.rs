@@ -142,8 +142,11 @@ fn a_step_that_takes_its_workers_along_is_quarantined_until_it_is_released() {
     // Neither time nor a restart lets it out.
     assert_eq!(story.run.next_timer(), None);
     assert_eq!(story.take(Input::Recover), (Vec::new(), Vec::new()));
-    assert_eq!(story.rejection(Input::Release { task: step(1) }), Some(Rejection::NotQuarantined));
-    let (events, dispatched) = story.take(Input::Release { task: step(0) });
+    assert_eq!(
+        story.rejection(Input::Release { task: Some(step(1)) }),
+        Some(Rejection::NotQuarantined)
+    );
+    let (events, dispatched) = story.take(Input::Release { task: Some(step(0)) });
     assert_eq!(events[0], Event::StepReleased { task: step(0) });
     assert_eq!(dispatched, [(0, None, 5)]);
     // The count begins anew.
@@ -193,12 +196,30 @@ fn releasing_a_map_releases_its_items_and_others_went_on() {
         error,
         "item 0 is quarantined: 2 workers were lost with it (x, y), and 1 more items"
     );
-    let (_, dispatched) = story.take(Input::Release { task: step(2) });
+    let other = Input::Release { task: Some(item(2)) };
+    assert_eq!(story.rejection(other), Some(Rejection::NotQuarantined));
+    let (_, dispatched) = story.take(Input::Release { task: Some(step(2)) });
     assert_eq!(dispatched, [(2, Some(0), 3), (2, Some(1), 3)]);
     story.succeeds(item(0), 3);
     story.succeeds(item(1), 3);
     story.succeeds(item(2), 1);
     assert_eq!(story.run.output().map(Json::as_str), Some("[3,3,1]"));
+}
+
+#[test]
+fn one_item_or_everything_is_released() {
+    for (wanted, expected) in [(Some(item(1)), vec![1]), (None, vec![0, 1])] {
+        let mut story = Story::new();
+        story.succeeds(step(0), 1);
+        story.succeeds(step(1), 1);
+        for index in 0..2 {
+            story.kills(item(index), 1, "x");
+            story.kills(item(index), 2, "y");
+        }
+        let (_, dispatched) = story.take(Input::Release { task: wanted });
+        let items: Vec<u32> = dispatched.iter().filter_map(|(_, index, _)| *index).collect();
+        assert_eq!(items, expected);
+    }
 }
 
 #[test]
@@ -259,5 +280,5 @@ fn a_cancelled_run_is_not_retried() {
     let mut story = Story::new();
     story.take(Input::Cancel { reason: "enough".to_owned() });
     assert_eq!(story.rejection(Input::Retry), Some(Rejection::NotFailed));
-    assert_eq!(story.rejection(Input::Release { task: step(0) }), Some(Rejection::RunOver));
+    assert_eq!(story.rejection(Input::Release { task: Some(step(0)) }), Some(Rejection::RunOver));
 }

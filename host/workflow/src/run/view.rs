@@ -228,10 +228,12 @@ impl Run {
         }
         let (task, attempt) = match input {
             Input::AttemptEnded { task, attempt, .. } => (task, Some(attempt)),
-            Input::Release { task } => (task, None),
-            Input::Recover | Input::TimersDue | Input::Cancel { .. } | Input::Retry => {
-                return self.busiest();
-            }
+            Input::Release { task: Some(task) } => (task, None),
+            Input::Recover
+            | Input::TimersDue
+            | Input::Cancel { .. }
+            | Input::Release { task: None }
+            | Input::Retry => return self.busiest(),
         };
         match self.state.task(*task) {
             Some(TaskState::UnderWay { attempt: current, .. })
