@@ -51,8 +51,16 @@ pub(crate) enum QueryResult {
 /// Why a run was read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LoadedFor {
+    /// To go on after it has failed.
+    Retry,
+    /// To let quarantined steps go on.
+    Release {
+        step: Option<String>,
+    },
     Resume,
-    Cancel { reason: String },
+    Cancel {
+        reason: String,
+    },
 }
 
 /// Where an answer goes.

@@ -21,6 +21,7 @@ use crate::dispatch::Dispatcher;
 use crate::evaluator::{self, Evaluation, Work};
 use crate::logs::LogWriter;
 use crate::queries::QuerySender;
+use crate::requests::release_of;
 use crate::runs::{PendingCommit, Place, Runs, Slot};
 use crate::uploads::PartsUnderWay;
 
@@ -121,7 +122,9 @@ impl EventLoop {
         };
         match &mut slot.place {
             Place::Away(waiting) => waiting.push_back((input, reply)),
-            Place::Here(run) if slot.heavy && !run.status().is_over() => {
+            Place::Here(run)
+                if slot.heavy && (!run.status().is_over() || input == Input::Retry) =>
+            {
                 self.send_away(id, input, reply, now);
             }
             Place::Here(run) => match evaluator::contain(id, || run.apply(now, input)) {
@@ -214,6 +217,11 @@ impl EventLoop {
         let input = match purpose {
             LoadedFor::Resume => Input::Recover,
             LoadedFor::Cancel { reason } => Input::Cancel { reason },
+            LoadedFor::Retry => Input::Retry,
+            LoadedFor::Release { step } => match release_of(run.definition(), step.as_deref()) {
+                Ok(input) => input,
+                Err(refusal) => return self.reply(reply, Answer::Refused(refusal)),
+            },
         };
         let (definition, plugins) = (run.definition().clone(), run.plugins().to_vec());
         self.runs.insert(id, Slot::new(Place::Here(run), definition, &plugins));

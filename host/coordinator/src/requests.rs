@@ -5,8 +5,8 @@ use std::sync::Arc;
 use wfhost_transport::client::{Answer, Refusal, Request, ShownRun, ShownStatus, Start};
 use wfhost_transport::codec::CHUNK_BYTES;
 use wfhost_transport::message::ToWorker;
-use wfhost_workflow::run::{Input, Run, RunStarted, RunStatus, RunSummary};
-use wfhost_workflow::{Definition, DurationMs, Json, MonotonicMs, RunId};
+use wfhost_workflow::run::{Input, Rejection, Run, RunStarted, RunStatus, RunSummary};
+use wfhost_workflow::{Definition, DurationMs, Json, MonotonicMs, RunId, TaskId};
 
 use crate::commands::{LoadedFor, QueryResult, ReplyTo};
 use crate::event_loop::{EventLoop, answer};
@@ -33,17 +33,19 @@ pub enum Verb {
     Cancel,
     /// Remove an ended run.
     Remove,
+    /// Go on with a failed run, from what failed.
+    Retry,
 }
 
 /// Which verb works on a run in which status: `Ok` says what happens.
-pub const VERBS: [(Verb, ShownStatus, Result<&str, &str>); 15] = {
+pub const VERBS: [(Verb, ShownStatus, Result<&str, &str>); 20] = {
     use ShownStatus::{Cancelled, Failed, Interrupted, Running, Succeeded};
-    use Verb::{Cancel, Remove, Resume};
+    use Verb::{Cancel, Remove, Resume, Retry};
     [
         (Resume, Interrupted, Ok("goes on")),
         (Resume, Running, Ok("nothing: it is going on")),
         (Resume, Succeeded, Err("it has succeeded: there is nothing to go on with")),
-        (Resume, Failed, Err("it has failed: start a new run")),
+        (Resume, Failed, Err("it has failed: retry it")),
         (Resume, Cancelled, Err("it was cancelled: start a new run")),
         (Cancel, Interrupted, Ok("is cancelled")),
         (Cancel, Running, Ok("is cancelled")),
@@ -55,6 +57,11 @@ pub const VERBS: [(Verb, ShownStatus, Result<&str, &str>); 15] = {
         (Remove, Succeeded, Ok("is removed")),
         (Remove, Failed, Ok("is removed")),
         (Remove, Cancelled, Ok("is removed")),
+        (Retry, Interrupted, Err("it has not failed: resume it")),
+        (Retry, Running, Err("it has not failed: it is going on")),
+        (Retry, Succeeded, Err("it has succeeded: there is nothing to go on with")),
+        (Retry, Failed, Ok("goes on from what failed")),
+        (Retry, Cancelled, Err("it was cancelled: start a new run")),
     ]
 };
 
@@ -69,6 +76,15 @@ pub fn verb_result(verb: Verb, status: ShownStatus) -> Result<&'static str, &'st
         .map_or(Err("it is not possible"), |(_, _, result)| *result)
 }
 
+/// What releases a step of this name, or all of them.
+pub(crate) fn release_of(definition: &Definition, step: Option<&str>) -> Result<Input, Refusal> {
+    let Some(name) = step else { return Ok(Input::Release { task: None }) };
+    match definition.step_named(name) {
+        Some(step) => Ok(Input::Release { task: Some(TaskId::of(step)) }),
+        None => Err(Refusal::NotFound(format!("the workflow has no step `{name}`"))),
+    }
+}
+
 impl EventLoop {
     pub(crate) fn request(&mut self, request: Request, reply: ReplyTo) {
         match request {
@@ -80,13 +96,13 @@ impl EventLoop {
             Request::Workers
             | Request::DrainWorker { .. }
             | Request::RemoveWorker { .. }
-            | Request::Scale { .. }
-            | Request::Retry { .. }
-            | Request::Release { .. } => {
+            | Request::Scale { .. } => {
                 let refusal = Refusal::Unavailable("this process cannot do that yet".to_owned());
                 self.reply(reply, Answer::Refused(refusal));
             }
             Request::Resume { run } => self.resume(run, reply),
+            Request::Retry { run } => self.retry(run, reply),
+            Request::Release { run, step } => self.release_steps(run, step, reply),
             Request::Cancel { run, reason } => self.cancel(run, reason, reply),
             Request::Remove { run } => self.remove(run, reply),
             Request::List { before, limit, status } => {
@@ -249,14 +265,55 @@ impl EventLoop {
         self.ask(Query::Load { run, purpose: LoadedFor::Cancel { reason } }, reply);
     }
 
+    fn retry(&mut self, run: RunId, reply: ReplyTo) {
+        let status = ShownStatus::Running;
+        match verb_result(Verb::Retry, status) {
+            Err(reason) if self.runs.contains(run) => {
+                let refusal = Refusal::WrongState(format!("run {run}: {reason}"));
+                self.reply(reply, Answer::Refused(refusal));
+            }
+            _ => self.ask(Query::Load { run, purpose: LoadedFor::Retry }, reply),
+        }
+    }
+
+    fn release_steps(&mut self, run: RunId, step: Option<String>, reply: ReplyTo) {
+        let Some(slot) = self.runs.get(run) else {
+            return self.ask(Query::Load { run, purpose: LoadedFor::Release { step } }, reply);
+        };
+        match release_of(&slot.definition, step.as_deref()) {
+            Ok(input) => self.take(run, input, Some(reply)),
+            Err(refusal) => self.reply(reply, Answer::Refused(refusal)),
+        }
+    }
+
+    /// One with nothing to release is not served for that.
+    fn loaded_for_release(&mut self, run: Box<Run>, purpose: LoadedFor, reply: ReplyTo) {
+        let id = run.id();
+        let reason = match run.status() {
+            RunStatus::Running if run.quarantined().next().is_some() => {
+                self.adopt(run, purpose, reply);
+                // It is served from now on: what else was under way begins again.
+                return self.take(id, Input::Recover, None);
+            }
+            RunStatus::Running => Rejection::NotQuarantined,
+            RunStatus::Succeeded | RunStatus::Failed | RunStatus::Cancelled => Rejection::RunOver,
+        };
+        let refusal = Refusal::WrongState(format!("run {id}: {reason}"));
+        self.reply(reply, Answer::Refused(refusal));
+    }
+
     fn loaded(&mut self, run: Box<Run>, purpose: LoadedFor, reply: ReplyTo) {
         let verb = match purpose {
             LoadedFor::Resume => Verb::Resume,
             LoadedFor::Cancel { .. } => Verb::Cancel,
+            LoadedFor::Retry => Verb::Retry,
+            LoadedFor::Release { .. } => return self.loaded_for_release(run, purpose, reply),
         };
         let status = ShownStatus::of(run.status(), self.runs.contains(run.id()));
         match verb_result(verb, status) {
-            Ok(_) if run.status().is_over() => self.reply(reply, Answer::Done),
+            Ok(_) if run.status().is_over() && verb != Verb::Retry => {
+                self.reply(reply, Answer::Done);
+            }
             Ok(_) => self.adopt(run, purpose, reply),
             Err(reason) => {
                 let refusal = Refusal::WrongState(format!("run {}: {reason}", run.id()));

@@ -48,6 +48,7 @@ fn request(verb: Verb, run: RunId) -> Request {
         Verb::Resume => Request::Resume { run },
         Verb::Cancel => Request::Cancel { run, reason: "again".to_owned() },
         Verb::Remove => Request::Remove { run },
+        Verb::Retry => Request::Retry { run },
     }
 }
 
@@ -68,7 +69,7 @@ fn every_verb_does_in_every_status_what_the_table_says() {
 
 #[test]
 fn the_table_has_every_pair_once() {
-    for verb in [Verb::Resume, Verb::Cancel, Verb::Remove] {
+    for verb in [Verb::Resume, Verb::Cancel, Verb::Remove, Verb::Retry] {
         for status in STATUSES {
             let count = VERBS.iter().filter(|(of, on, _)| (*of, *on) == (verb, status)).count();
             assert_eq!(count, 1, "{verb:?} × {status:?}");
