@@ -4,14 +4,17 @@ mod cache;
 mod check;
 mod compile_component;
 mod completions;
+mod keygen;
 mod limits;
 mod plugin;
 mod resume;
 mod run;
 mod runs;
 mod sandbox_args;
+mod serve;
 mod serving;
 mod start;
+mod worker;
 mod workers;
 
 use clap::Subcommand;
@@ -58,6 +61,9 @@ pub(crate) enum Command {
     Start(start::StartArgs),
     Resume(resume::ResumeArgs),
     Check(check::CheckArgs),
+    Serve(serve::ServeCommandArgs),
+    Worker(worker::WorkerArgs),
+    Keygen(keygen::KeygenArgs),
     /// Look at runs and change them
     #[command(subcommand)]
     Runs(runs::RunsCommand),
@@ -83,6 +89,9 @@ impl Command {
             Self::Start(args) => args.carry_out(context),
             Self::Resume(args) => args.carry_out(context),
             Self::Check(args) => args.carry_out(context),
+            Self::Serve(args) => args.carry_out(context),
+            Self::Worker(args) => args.carry_out(context),
+            Self::Keygen(args) => args.carry_out(context),
             Self::Runs(command) => command.carry_out(context),
             Self::Workers(command) => command.carry_out(context),
             Self::Plugin(command) => command.carry_out(context),

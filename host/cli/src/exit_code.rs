@@ -45,6 +45,7 @@ Exit codes:
         match refusal {
             Refusal::NotFound(_) => Self::Usage,
             Refusal::WrongState(_) | Refusal::Invalid(_) => Self::Invalid,
+            Refusal::Denied(_) => Self::Denied,
             Refusal::Store(_) => Self::Store,
             Refusal::Unavailable(_) => Self::Unreachable,
         }
@@ -102,6 +103,7 @@ mod tests {
             (Refusal::NotFound(text()), 2),
             (Refusal::WrongState(text()), 3),
             (Refusal::Invalid(text()), 3),
+            (Refusal::Denied(text()), 4),
             (Refusal::Store(text()), 5),
             (Refusal::Unavailable(text()), 6),
         ];

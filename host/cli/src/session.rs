@@ -18,7 +18,7 @@ use crate::data_folder::DataDir;
 use crate::error::{CommandError, Result};
 use crate::exit_code::ExitCode;
 
-pub(crate) use local::{Durability, Local, ServeOptions, store_format};
+pub(crate) use local::{Durability, Local, Network, ServeOptions, store_format};
 pub(crate) use remote::Remote;
 
 /// For how long a folder that is just being taken or left is tried again.
@@ -119,6 +119,14 @@ impl Session {
         match &self.place {
             Place::Empty | Place::Local(_) => None,
             Place::Remote(remote) => Some(remote.holder()),
+        }
+    }
+
+    /// What this process holds, if it holds the folder.
+    pub(crate) fn local(&self) -> Option<&Local> {
+        match &self.place {
+            Place::Local(local) => Some(local),
+            Place::Empty | Place::Remote(_) => None,
         }
     }
 

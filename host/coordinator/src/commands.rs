@@ -6,7 +6,7 @@ use wfhost_checkpoint::CommitResult;
 use wfhost_transport::client::{Answer, Request, Start};
 use wfhost_transport::{ClientId, Waker};
 use wfhost_workflow::run::{Change, Rejection, Run, RunSummary};
-use wfhost_workflow::{Definition, Digest, RunId, WorkerId};
+use wfhost_workflow::{AttemptId, Definition, Digest, RunId, WorkerId};
 
 /// One message to the event loop.
 pub(crate) enum Command {
@@ -71,6 +71,9 @@ pub(crate) enum ReplyTo {
     Client(ClientId, u64),
     /// To a worker, which gets a chunk of a content.
     Worker(WorkerId),
+    /// To a worker that has sent the end of an attempt and keeps it until it is durable, or does
+    /// not count.
+    Taken(WorkerId, AttemptId),
 }
 
 /// Sends commands to the event loop and wakes it.

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use wfhost_transport::client::ShownLogLine;
 use wfhost_transport::message::{
-    CANCELLED, Dispatch, FromWorker, NO_SLOT, Outcome, PROTOCOL, Payload, ToWorker,
+    CANCELLED, COMPONENTS_MAX, Dispatch, FromWorker, Held, Hello, NO_SLOT, Outcome, PROTOCOL,
+    Payload, ToWorker, Token,
 };
-use wfhost_transport::{DecodeError, SendError};
-use wfhost_workflow::placement::{Decision, Joining, Placement, Wanted};
+use wfhost_transport::{DecodeError, PeerKey, SendError};
+use wfhost_workflow::placement::{Decision, Joining, LEASE, Placement, Wanted};
 use wfhost_workflow::run::{AttemptOutcome, Input, KvWrite, Order};
 use wfhost_workflow::{
     Attempt, AttemptId, Digest, DurationMs, Failure, FailureKind, Json, MonotonicMs, RunId, TaskId,
@@ -17,9 +18,11 @@ use wfhost_workflow::{
 use crate::commands::ReplyTo;
 use crate::event_loop::EventLoop;
 use crate::queries::Query;
+use crate::workers::{Counts, Known, Workers};
 
-/// How often workers and coordinator hear of each other; the lease is six times this.
-const HEARTBEAT_MS: u64 = 500;
+/// How often workers and coordinator hear of each other; a connection that is gone is noticed by
+/// the next one, and the lease is fifteen times this.
+const HEARTBEAT_MS: u64 = 200;
 
 /// Larger inputs are fetched by the worker, so that no message is long.
 const INLINE_BYTES_MAX: usize = 64 << 10;
@@ -40,7 +43,7 @@ pub(crate) struct Dispatcher {
     references: HashMap<AttemptId, Digest>,
     /// Inputs that are sent by reference, and by how many orders.
     inputs: HashMap<Digest, (Json, u32)>,
-    workers: BTreeMap<WorkerId, MonotonicMs>,
+    pub(crate) workers: Workers,
 }
 
 impl Dispatcher {
@@ -92,6 +95,8 @@ impl EventLoop {
         let attempt = AttemptId { run: id, task: order.task, attempt: order.attempt };
         let dispatch = Box::new(Dispatch {
             attempt,
+            // Of whoever gets it.
+            token: Token::default(),
             workflow: definition.name.clone(),
             step: step.name.clone(),
             plugin: Some(plugin.alias.clone()),
@@ -106,7 +111,20 @@ impl EventLoop {
             dirs: plugin.dirs.clone(),
             kv: kv_of(&order.kv),
         });
-        let wanted = Wanted {
+        let Some(wanted) = self.wanted(attempt) else { return };
+        self.dispatcher.add_order(attempt, dispatch, order.input);
+        let decisions = self.dispatcher.placement.wanted(self.parts.clock.monotonic(), wanted);
+        self.carry_out(decisions);
+    }
+
+    /// What placement has to know of an attempt.
+    fn wanted(&self, attempt: AttemptId) -> Option<Wanted> {
+        let slot = self.runs.get(attempt.run)?;
+        let definition = &slot.definition;
+        let step = definition.steps.get(attempt.task.step.position())?;
+        let call = step.kind.call()?;
+        let plugin = slot.plugin(call.plugin)?;
+        Some(Wanted {
             attempt,
             timeout: step.timeout,
             component: plugin.digest,
@@ -115,10 +133,7 @@ impl EventLoop {
             priority: definition.priority,
             concurrency: definition.plugins.get(call.plugin).and_then(|plugin| plugin.concurrency),
             queue_timeout: step.queue_timeout,
-        };
-        self.dispatcher.add_order(attempt, dispatch, order.input);
-        let decisions = self.dispatcher.placement.wanted(self.parts.clock.monotonic(), wanted);
-        self.carry_out(decisions);
+        })
     }
 
     /// An attempt's result no longer matters.
@@ -130,18 +145,26 @@ impl EventLoop {
         self.carry_out(decisions);
     }
 
-    pub(crate) fn worker_message(&mut self, worker: WorkerId, message: FromWorker) {
+    pub(crate) fn worker_message(&mut self, worker: WorkerId, key: PeerKey, message: FromWorker) {
         let now = self.parts.clock.monotonic();
-        if let FromWorker::Hello { protocol, name, slots, running } = message {
-            return self.welcome(worker, protocol, &name, slots, &running);
+        if let FromWorker::Hello(hello) = message {
+            return self.welcome(worker, key, *hello);
         }
-        if !self.dispatcher.placement.heard(now, worker) {
+        let known = self.dispatcher.workers.get_mut(worker).filter(|known| known.key == key);
+        let Some(known) = known.filter(|_| self.dispatcher.placement.heard(now, worker)) else {
             tracing::debug!(?worker, "a message from a worker that has not said hello");
             return self.send(worker, &ToWorker::Identify);
-        }
+        };
+        known.heard_at = now;
         match message {
-            FromWorker::Hello { .. } | FromWorker::Heartbeat => {}
-            FromWorker::Ended { attempt, outcome } => self.attempt_ended(worker, attempt, outcome),
+            FromWorker::Hello(_) | FromWorker::Heartbeat => {}
+            FromWorker::Ended { attempt, token, outcome } => {
+                if self.parts.tokens.is(token, attempt, key) {
+                    self.attempt_ended(worker, attempt, outcome);
+                } else {
+                    self.forged(worker, attempt, token);
+                }
+            }
             FromWorker::Log { attempt, lines } => self.log(attempt, lines),
             FromWorker::Progress { attempt, progress } => {
                 if let Some(slot) = self.runs.get_mut(attempt.run)
@@ -155,73 +178,183 @@ impl EventLoop {
                 self.dispatcher.placement.waits(worker, attempt, DurationMs(at_most_ms));
             }
             FromWorker::Fetch { digest, offset, len } => self.fetch(worker, digest, offset, len),
-            FromWorker::Draining => self.dispatcher.placement.draining(worker),
+            FromWorker::Draining => {
+                known.draining = true;
+                self.dispatcher.placement.draining(worker);
+            }
             FromWorker::Goodbye => self.worker_gone(worker),
         }
     }
 
     pub(crate) fn bad_worker(&mut self, worker: WorkerId, error: &DecodeError) {
         tracing::warn!(?worker, %error, "a worker sent what cannot be read");
+        if let DecodeError::Protocol(protocol) = error {
+            self.refuse_protocol(worker, *protocol);
+        }
+    }
+
+    fn refuse_protocol(&mut self, worker: WorkerId, protocol: u16) {
+        let reason = format!("this coordinator speaks protocol {PROTOCOL}, the worker {protocol}");
+        tracing::warn!(?worker, "{reason}");
+        self.send(worker, &ToWorker::Refused { reason });
+    }
+
+    /// Workers whose keys were taken off the list are no longer workers.
+    pub(crate) fn keys_changed(&mut self) {
+        let link = &self.parts.link;
+        let workers = self.dispatcher.workers.iter();
+        let revoked = workers.filter(|(_, it)| !link.is_worker(it.key)).map(|(id, _)| id);
+        for worker in revoked.collect::<Vec<_>>() {
+            tracing::warn!(?worker, "a worker's key was taken off the list");
+            let reason = "its key was taken off the coordinator's list of workers".to_owned();
+            self.send(worker, &ToWorker::Refused { reason });
+            self.worker_gone(worker);
+        }
     }
 
     /// Looks at leases, and lets workers know that this process lives.
     pub(crate) fn tick_workers(&mut self, now: MonotonicMs) {
         let decisions = self.dispatcher.placement.tick(now);
         self.carry_out(decisions);
-        let due: Vec<WorkerId> = self
-            .dispatcher
-            .workers
-            .iter()
-            .filter(|(_, at)| (now - **at).0 >= HEARTBEAT_MS)
-            .map(|(worker, _)| *worker)
-            .collect();
-        for worker in due {
-            self.dispatcher.workers.insert(worker, now);
+        for worker in self.dispatcher.workers.due(now, HEARTBEAT_MS) {
             self.send(worker, &ToWorker::Heartbeat);
         }
     }
 
-    fn welcome(
-        &mut self,
-        worker: WorkerId,
-        protocol: u16,
-        name: &str,
-        slots: u32,
-        running: &[AttemptId],
-    ) {
-        if protocol != PROTOCOL {
-            let reason =
-                format!("this coordinator speaks protocol {PROTOCOL}, the worker {protocol}");
-            tracing::warn!(?worker, "{reason}");
+    fn welcome(&mut self, worker: WorkerId, key: PeerKey, hello: Hello) {
+        if hello.protocol != PROTOCOL {
+            return self.refuse_protocol(worker, hello.protocol);
+        }
+        if let Some(reason) = Workers::objection(&hello) {
+            tracing::warn!(?worker, "a worker is refused: {reason}");
             return self.send(worker, &ToWorker::Refused { reason });
         }
-        tracing::debug!(?worker, name, slots, "worker joined");
-        let welcome = ToWorker::Welcome { protocol: PROTOCOL, heartbeat_ms: HEARTBEAT_MS };
-        self.send(worker, &welcome);
-        // Attempts of another life of this coordinator have successors: their results are refused.
-        for attempt in running {
-            self.send(worker, &ToWorker::Cancel { attempt: *attempt });
+        tracing::info!(?worker, name = %hello.name, slots = hello.slots, "worker joined");
+        self.send(worker, &ToWorker::Welcome { protocol: PROTOCOL, heartbeat_ms: HEARTBEAT_MS });
+        let tokens = &self.parts.tokens;
+        let (given, never): (Vec<Held>, Vec<Held>) = hello
+            .running
+            .iter()
+            .copied()
+            .partition(|held| tokens.is(held.token, held.attempt, key));
+        let has: BTreeSet<AttemptId> = given.into_iter().map(|held| held.attempt).collect();
+        for held in never {
+            // Without the attempt's token: that would be the proof it lacks.
+            let (attempt, token) = (held.attempt, Token::default());
+            self.send(worker, &ToWorker::Cancel { attempt, token });
         }
         let now = self.parts.clock.monotonic();
-        self.dispatcher.workers.insert(worker, now);
-        let joining = Joining { slots: slots.min(SLOTS_MAX), ..Joining::default() };
-        let decisions = self.dispatcher.placement.joined(now, worker, joining);
+        let decisions = self.admit(now, worker, key, hello, &has);
+        for attempt in has {
+            if self.dispatcher.placement.holder(&attempt) == Some(worker)
+                && let Some(slot) = self.runs.get_mut(attempt.run)
+            {
+                slot.live.leased.insert(attempt.task, attempt.attempt);
+                slot.tick += 1;
+            }
+        }
         self.carry_out(decisions);
     }
 
+    /// Puts a worker that says hello into both tables, whatever it was before.
+    fn admit(
+        &mut self,
+        now: MonotonicMs,
+        worker: WorkerId,
+        key: PeerKey,
+        hello: Hello,
+        has: &BTreeSet<AttemptId>,
+    ) -> Vec<Decision> {
+        let known = self.dispatcher.workers.known(worker, key, hello.instance);
+        let mut decisions = Vec::new();
+        match known {
+            Known::Again => {}
+            Known::Moved(from) => {
+                self.dispatcher.workers.moved(from, worker);
+                decisions.extend(self.dispatcher.placement.moved(now, from, worker));
+            }
+            Known::Successor(before) => {
+                let reason = "another worker has joined with its key".to_owned();
+                self.send(before, &ToWorker::Refused { reason });
+                self.worker_gone(before);
+            }
+            Known::New => {}
+        }
+        let placement = &mut self.dispatcher.placement;
+        if placement.heard(now, worker) {
+            decisions.extend(placement.reconciled(now, worker, has));
+        } else {
+            let joining = Joining {
+                slots: hello.slots.min(SLOTS_MAX),
+                labels: hello.labels.clone(),
+                components: hello.components.iter().take(COMPONENTS_MAX).copied().collect(),
+                running: has.iter().copied().collect(),
+            };
+            decisions.extend(placement.joined(now, worker, joining));
+        }
+        self.dispatcher.workers.join(now, worker, key, hello);
+        decisions
+    }
+
+    /// An attempt of a former life of this coordinator, which some worker may still have.
+    pub(crate) fn orphan(&mut self, now: MonotonicMs, attempt: AttemptId) {
+        if let Some(wanted) = self.wanted(attempt) {
+            self.dispatcher.placement.orphaned(now, wanted, now + LEASE);
+        }
+    }
+
+    /// The end of an attempt did not count.
+    pub(crate) fn note_late(&mut self, reply: &ReplyTo) {
+        if let ReplyTo::Taken(worker, _) = reply
+            && let Some(worker) = self.dispatcher.workers.get_mut(*worker)
+        {
+            worker.counts.late += 1;
+        }
+    }
+
     fn worker_gone(&mut self, worker: WorkerId) {
-        self.dispatcher.workers.remove(&worker);
+        let _gone = self.dispatcher.workers.remove(worker);
         let decisions = self.dispatcher.placement.gone(self.parts.clock.monotonic(), worker);
         self.carry_out(decisions);
     }
 
+    /// A worker ends what it was not given: nothing here changes.
+    fn forged(&mut self, worker: WorkerId, attempt: AttemptId, token: Token) {
+        // So it answers a `Cancel` of what it said it has, and was never given.
+        if token == Token::default() {
+            return;
+        }
+        let Some(known) = self.dispatcher.workers.get_mut(worker) else { return };
+        known.counts.forged += 1;
+        if known.counts.forged.is_power_of_two() {
+            let count = known.counts.forged;
+            tracing::warn!(
+                ?worker,
+                ?attempt,
+                count,
+                "a worker ends attempts that it was not given"
+            );
+        }
+    }
+
+    /// An attempt that the worker was given has ended there; if not on this connection, or by this
+    /// process, it still may count.
     fn attempt_ended(&mut self, worker: WorkerId, attempt: AttemptId, outcome: Outcome) {
-        self.release(attempt);
+        let held = self.dispatcher.placement.holder(&attempt) == Some(worker);
         let now = self.parts.clock.monotonic();
         let decisions = self.dispatcher.placement.ended(now, worker, attempt);
+        if held {
+            self.release(attempt);
+        }
         self.carry_out(decisions);
+        let mut unknown = Counts::default();
+        let counts =
+            self.dispatcher.workers.get_mut(worker).map_or(&mut unknown, |it| &mut it.counts);
         let outcome = match outcome {
-            Outcome::Succeeded { output, kv } => AttemptOutcome::Succeeded { output, kv },
+            Outcome::Succeeded { output, kv } => {
+                counts.done += 1;
+                AttemptOutcome::Succeeded { output, kv }
+            }
             // The worker's doing, not the step's: it stops, or still has what was given up here.
             Outcome::Failed(failure)
                 if failure.kind == FailureKind::Host
@@ -229,9 +362,14 @@ impl EventLoop {
             {
                 AttemptOutcome::Lost { reason: failure.message, worker: None }
             }
-            Outcome::Failed(failure) => AttemptOutcome::Failed(failure),
+            Outcome::Failed(failure) => {
+                counts.failed += 1;
+                AttemptOutcome::Failed(failure)
+            }
         };
-        self.end(attempt, outcome);
+        let AttemptId { run, task, attempt: number } = attempt;
+        let input = Input::AttemptEnded { task, attempt: number, outcome };
+        self.take(run, input, Some(ReplyTo::Taken(worker, attempt)));
     }
 
     fn end(&mut self, attempt: AttemptId, outcome: AttemptOutcome) {
@@ -258,7 +396,7 @@ impl EventLoop {
                 Decision::Assign { worker, attempt } => match self.assign(worker, attempt) {
                     Sent::Done => {}
                     Sent::WorkerGone => {
-                        self.dispatcher.workers.remove(&worker);
+                        let _gone = self.dispatcher.workers.remove(worker);
                         let now = self.parts.clock.monotonic();
                         decisions.extend(self.dispatcher.placement.gone(now, worker));
                     }
@@ -271,11 +409,15 @@ impl EventLoop {
                     }
                 },
                 Decision::Stop { worker, attempt } => {
-                    self.send(worker, &ToWorker::Cancel { attempt });
+                    let key = self.dispatcher.workers.get(worker).map(|worker| worker.key);
+                    if let Some(key) = key {
+                        let token = self.parts.tokens.of(attempt, key);
+                        self.send(worker, &ToWorker::Cancel { attempt, token });
+                    }
                 }
                 Decision::Forget { worker } => {
                     tracing::warn!(?worker, "a worker was silent for too long");
-                    self.dispatcher.workers.remove(&worker);
+                    let _gone = self.dispatcher.workers.remove(worker);
                 }
                 Decision::Lost { attempt, worker: _ } => {
                     self.release(attempt);
@@ -303,7 +445,11 @@ impl EventLoop {
 
     /// Sends an order.
     fn assign(&mut self, worker: WorkerId, attempt: AttemptId) -> Sent {
-        let Some(order) = self.dispatcher.orders.remove(&attempt) else { return Sent::Done };
+        let Some(mut order) = self.dispatcher.orders.remove(&attempt) else { return Sent::Done };
+        let Some(key) = self.dispatcher.workers.get(worker).map(|worker| worker.key) else {
+            return Sent::WorkerGone;
+        };
+        order.token = self.parts.tokens.of(attempt, key);
         let message = ToWorker::Dispatch(order);
         match self.parts.link.send_worker(worker, &message) {
             Ok(()) => {

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use wfhost_checkpoint::{Commit, CommitResult, Committer, Content, Store};
 use wfhost_transport::client::{Answer, Refusal};
+use wfhost_transport::message::ToWorker;
 use wfhost_transport::{ServerEvent, ServerLink};
 use wfhost_workflow::Definition;
 use wfhost_workflow::run::{Change, Effect, Input, Run, RunStarted};
-use wfhost_workflow::{MonotonicMs, RunId, TimestampMs};
+use wfhost_workflow::{AttemptId, MonotonicMs, RunId, TimestampMs};
 
 use crate::clock::Clock;
 use crate::commands::{Command, Evaluated, LoadedFor, ReplyTo};
@@ -23,6 +24,7 @@ use crate::logs::LogWriter;
 use crate::queries::QuerySender;
 use crate::requests::release_of;
 use crate::runs::{PendingCommit, Place, Runs, Slot};
+use crate::token::Tokens;
 use crate::uploads::PartsUnderWay;
 
 /// Between looks at leases, watchers and heartbeats.
@@ -40,6 +42,7 @@ pub(crate) struct Parts {
     pub(crate) link: ServerLink,
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) clock: Clock,
+    pub(crate) tokens: Tokens,
     pub(crate) random: fastrand::Rng,
     pub(crate) failure: Arc<OnceLock<String>>,
 }
@@ -69,6 +72,22 @@ impl EventLoop {
         }
     }
 
+    /// Serves runs that were open when a former process ended. What was under way may still be at a
+    /// worker: it is waited for, and lost if nobody has it.
+    pub(crate) fn recover(&mut self, runs: Vec<Box<Run>>) {
+        let now = self.parts.clock.monotonic();
+        for run in runs {
+            let id = run.id();
+            let (definition, plugins) = (run.definition().clone(), run.plugins().to_vec());
+            let under_way: Vec<_> = run.under_way().collect();
+            self.runs.insert(id, Slot::new(Place::Here(run), definition, &plugins));
+            for (task, attempt) in under_way {
+                self.orphan(now, AttemptId { run: id, task, attempt });
+            }
+            self.runs.set_timer(id);
+        }
+    }
+
     /// Runs until it is told to stop, or the store fails.
     pub(crate) fn run(mut self) {
         let mut events = Vec::new();
@@ -94,7 +113,8 @@ impl EventLoop {
 
     fn link_event(&mut self, event: ServerEvent) {
         match event {
-            ServerEvent::Worker(worker, message) => self.worker_message(worker, message),
+            ServerEvent::Worker(worker, key, message) => self.worker_message(worker, key, message),
+            ServerEvent::KeysChanged => self.keys_changed(),
             ServerEvent::BadWorkerMessage(worker, error) => self.bad_worker(worker, &error),
             ServerEvent::Client { client, id, request } => {
                 self.request(request, ReplyTo::Client(client, id));
@@ -118,6 +138,11 @@ impl EventLoop {
         let now = self.parts.clock.now();
         let Some(slot) = self.runs.get_mut(id) else {
             tracing::debug!(run = %id, "a message for a run that is not served");
+            if let Some(reply) = reply {
+                self.note_late(&reply);
+                let refusal = Refusal::WrongState(format!("run {id} is not served"));
+                self.reply(reply, Answer::Refused(refusal));
+            }
             return;
         };
         match &mut slot.place {
@@ -143,6 +168,7 @@ impl EventLoop {
     ) {
         tracing::debug!(run = %id, %rejection, "an input changed nothing");
         if let Some(reply) = reply {
+            self.note_late(&reply);
             let refusal = Refusal::WrongState(format!("run {id}: {rejection}"));
             self.reply(reply, Answer::Refused(refusal));
         }
@@ -378,6 +404,16 @@ pub(crate) fn answer(link: &mut ServerLink, reply: ReplyTo, message: Answer) {
         }
         // What a worker is told is a chunk, never an answer: it asks again.
         ReplyTo::Worker(_) => {}
+        ReplyTo::Taken(worker, attempt) => match message {
+            Answer::Refused(
+                Refusal::Store(_)
+                | Refusal::Unavailable(_)
+                | Refusal::Invalid(_)
+                | Refusal::Denied(_),
+            ) => {}
+            // A worker that is not told sends it again, and is told then.
+            _ => drop(link.send_worker(worker, &ToWorker::Taken { attempt })),
+        },
     }
 }
 

@@ -17,6 +17,7 @@ use crate::evaluator;
 use crate::event_loop::{EventLoop, Parts};
 use crate::logs::LogWriter;
 use crate::queries;
+use crate::token::Tokens;
 
 /// What a coordinator is made from.
 pub struct CoordinatorOptions {
@@ -32,6 +33,21 @@ pub struct CoordinatorOptions {
     pub waker: Waker,
     /// From which run seeds are drawn.
     pub seed: u64,
+    /// The folder's secret, the same in each life of its coordinator: shows which attempts were
+    /// handed out.
+    pub secret: [u8; 32],
+    /// Which runs are served from the start.
+    pub recovery: Recovery,
+}
+
+/// What a coordinator does with runs that were open when a former one ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recovery {
+    /// Each is served when it is resumed: no worker outlives the coordinator, so what was under
+    /// way is begun anew at once.
+    OnDemand,
+    /// All are served, and workers may still have what was under way.
+    All,
 }
 
 /// Why a coordinator did not start.
@@ -40,6 +56,9 @@ pub enum StartError {
     /// The folder for log files, or a thread, could not be made.
     #[error("the coordinator could not be started")]
     Io(#[from] io::Error),
+    /// The open runs cannot be read.
+    #[error("the open runs cannot be served: {0}")]
+    Recovery(Refusal),
 }
 
 /// The role that holds runs; see [`Coordinator::start`].
@@ -64,15 +83,17 @@ impl Coordinator {
                 let _ended = committed.send(Command::Committed(result));
             }),
         )?;
-        let queries = queries::start(
-            queries::Sources {
-                store: options.store.clone(),
-                content: options.content.clone(),
-                logs: options.logs.clone(),
-                definitions: definitions.clone(),
-            },
-            mailbox.clone(),
-        )?;
+        let sources = queries::Sources {
+            store: options.store.clone(),
+            content: options.content.clone(),
+            logs: options.logs.clone(),
+            definitions: definitions.clone(),
+        };
+        let open = match options.recovery {
+            Recovery::OnDemand => Vec::new(),
+            Recovery::All => queries::open_runs(&sources).map_err(StartError::Recovery)?,
+        };
+        let queries = queries::start(sources, mailbox.clone())?;
         match options.content.forget_incoming() {
             Ok(files) => tracing::debug!(files, "contents that were not sent to their end"),
             Err(error) => tracing::warn!(%error, "what was not sent to its end stays"),
@@ -91,13 +112,18 @@ impl Coordinator {
             link: options.link,
             commands: receiver,
             clock: Clock::new(),
+            tokens: Tokens::new(options.secret),
             random: fastrand::Rng::with_seed(options.seed),
             failure: failure.clone(),
         };
         let thread = thread::Builder::new()
             .name("coordinator".to_owned())
             .stack_size(evaluator::STACK_BYTES)
-            .spawn(move || EventLoop::new(parts).run())?;
+            .spawn(move || {
+                let mut event_loop = EventLoop::new(parts);
+                event_loop.recover(open);
+                event_loop.run();
+            })?;
         let shared = Shared { mailbox, failure, thread: Mutex::new(Some(thread)) };
         Ok(CoordinatorHandle { shared: Arc::new(shared) })
     }

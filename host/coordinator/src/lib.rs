@@ -17,7 +17,9 @@ mod queries;
 mod requests;
 mod runs;
 mod shown;
+mod token;
 mod uploads;
+mod workers;
 
-pub use handle::{Coordinator, CoordinatorHandle, CoordinatorOptions, StartError};
+pub use handle::{Coordinator, CoordinatorHandle, CoordinatorOptions, Recovery, StartError};
 pub use requests::{VERBS, Verb, verb_result};

@@ -180,6 +180,36 @@ impl Thread {
     }
 }
 
+/// All runs that are not over, read back on a thread with a stack for it.
+pub(crate) fn open_runs(sources: &Sources) -> Result<Vec<Box<Run>>, Refusal> {
+    let read = || {
+        let (mut runs, mut before) = (Vec::new(), None);
+        loop {
+            let page = sources.store.summaries(before, SUMMARIES_MAX).map_err(store_failed)?;
+            let Some(last) = page.last() else { return Ok(runs) };
+            before = Some(last.run);
+            for summary in page.iter().filter(|summary| !summary.status.is_over()) {
+                match sources.load(summary.run) {
+                    Ok(run) => runs.push(Box::new(run)),
+                    // One that cannot be read must not keep the others from going on.
+                    Err(refusal) => {
+                        tracing::error!(run = %summary.run, %refusal, "a run cannot be served");
+                    }
+                }
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let reader = thread::Builder::new()
+            .name("recovery".to_owned())
+            .stack_size(crate::evaluator::STACK_BYTES)
+            .spawn_scoped(scope, read);
+        let reader = reader.map_err(|error| Refusal::Store(error.to_string()))?;
+        let panicked = |_| Err(Refusal::Store("a stored run could not be read".to_owned()));
+        reader.join().unwrap_or_else(panicked)
+    })
+}
+
 enum Next {
     Query(Query, ReplyTo),
     /// Nobody has asked for a while.

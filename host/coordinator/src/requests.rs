@@ -444,7 +444,7 @@ impl EventLoop {
 const fn sender_of(reply: &ReplyTo) -> Sender {
     match reply {
         ReplyTo::Client(client, _) => Some(*client),
-        ReplyTo::Local(_) | ReplyTo::Worker(_) => None,
+        ReplyTo::Local(_) | ReplyTo::Worker(_) | ReplyTo::Taken(..) => None,
     }
 }
 

@@ -147,14 +147,17 @@ fn one(
     if taken {
         return Err(denial(named, *mode, Reason::GivenTwice));
     }
-    let real = canonical(named)
-        .map_err(|error| denial(named, *mode, Reason::Unusable(error.to_string())))?;
+    // A directory that workers have by name: which one it is, and whether steps get it, is
+    // decided by the operator of the worker.
+    let by_name = is_by_name(named);
+    let real = if by_name { Ok(named.clone()) } else { canonical(named) };
+    let real = real.map_err(|error| denial(named, *mode, Reason::Unusable(error.to_string())))?;
     let Some(ask) = asks.iter().find(|ask| ask.guest_path == *guest_path) else {
         return Err(denial(&real, *mode, Reason::NotAsked));
     };
     let mode = if ask.mode.permits(*mode) { *mode } else { ask.mode };
     let above = || allowed.iter().filter(|allowed| real.starts_with(&allowed.host_path));
-    if !above().any(|allowed| allowed.mode.permits(mode)) {
+    if !by_name && !above().any(|allowed| allowed.mode.permits(mode)) {
         let only_reading = above().next().is_some();
         let reason = if only_reading { Reason::OnlyReading } else { Reason::NotAllowed };
         return Err(denial(&real, mode, reason));
@@ -164,6 +167,12 @@ fn one(
         return Err(denial(&real, mode, reason));
     };
     Ok(DirGrant { host_path: host_path.to_owned(), guest_path: guest_path.clone(), mode })
+}
+
+/// Whether a path names a directory of workers, such as `@in/2026`.
+#[must_use]
+pub fn is_by_name(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().starts_with(b"@")
 }
 
 /// The directory without links on the way to it, so that what is compared is what is opened.

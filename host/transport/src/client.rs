@@ -222,6 +222,9 @@ pub enum Refusal {
     /// Definition or input is not valid.
     #[error("{0}")]
     Invalid(String),
+    /// Whoever asks may not.
+    #[error("{0}")]
+    Denied(String),
     /// The store failed; nothing was done.
     #[error("{0}")]
     Store(String),

@@ -120,7 +120,7 @@ impl std::fmt::Debug for ClientLink {
 fn connect(hub: &Hub, data: &Path) -> Result<Dealer, Error> {
     let path = control::locate(data)?;
     listens(&path, data)?;
-    let dealer = Dealer::connect_once(hub, &Endpoint::ipc(path.clone()), BOUNDS)?;
+    let dealer = Dealer::connect_once(hub, &Endpoint::ipc(path.clone()), BOUNDS, None)?;
     let deadline = clock::now() + CONNECT_MAX;
     while !dealer.is_connected()? {
         if clock::now() >= deadline {

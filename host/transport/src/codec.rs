@@ -121,6 +121,22 @@ pub fn decode<M: Framed>(frame: &[u8]) -> Result<M, DecodeError> {
     if message.kind() == kind { Ok(message) } else { Err(DecodeError::Kind(kind as u8)) }
 }
 
+/// The protocol that a worker's first frame names, whatever else it holds: of a peer of another
+/// version nothing more can be read. `None` if it is no such frame.
+#[must_use]
+pub fn protocol_of_hello(frame: &[u8]) -> Option<u16> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    enum Only {
+        Hello { protocol: u16 },
+    }
+    let kind = header(frame, WORKER_HEADER_BYTES).ok()?;
+    let bytes = (kind == Kind::Hello).then(|| &frame[WORKER_HEADER_BYTES..])?;
+    scan::check(bytes, DEPTH_MAX, WORKER_VALUES_MAX).ok()?;
+    let Only::Hello { protocol } = rmp_serde::from_slice(bytes).ok()?;
+    Some(protocol)
+}
+
 /// As [`encode`], for a client's request.
 ///
 /// # Errors

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::codec::{DecodeError, EncodeError};
+use crate::keys::KeyError;
 
 /// A link that cannot be made, or that has failed.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,21 @@ pub enum Error {
         endpoint: String,
         /// Why not.
         source: io::Error,
+    },
+    /// A list of keys cannot be used.
+    #[error("cannot use the lists of keys")]
+    Keys(#[source] KeyError),
+    /// An address on the network without keys, where others can reach it.
+    #[error("cannot use {endpoint} without keys: others can reach it")]
+    Insecure {
+        /// Which address.
+        endpoint: String,
+    },
+    /// The libzmq in use cannot encrypt.
+    #[error("cannot use {endpoint}: the libzmq in use has no CURVE, so nothing would be encrypted")]
+    NoCurve {
+        /// Which address.
+        endpoint: String,
     },
     /// The folder for the control socket cannot be made or is not safe to use.
     #[error("cannot use {} for the control socket", path.display())]

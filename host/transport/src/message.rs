@@ -2,13 +2,15 @@
 //!
 //! MessagePack with named fields behind a protocol byte; every size is bounded before decoding.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use wfhost_workflow::{
     AttemptId, Determinism, Digest, DirGrant, Failure, Json, Limits, Name, run::KvWrite,
 };
 
 /// Rises with every change that an older peer could not read.
-pub const PROTOCOL: u16 = 1;
+pub const PROTOCOL: u16 = 2;
 
 /// The code of the failure with which a worker ends an attempt that it was told to stop.
 pub const CANCELLED: &str = "cancelled";
@@ -21,24 +23,17 @@ pub const NO_SLOT: &str = "no-slot";
 #[serde(rename_all = "kebab-case")]
 pub enum FromWorker {
     /// First on every connection.
-    Hello {
-        /// The worker's [`PROTOCOL`].
-        protocol: u16,
-        /// For people.
-        name: String,
-        /// How many attempts it takes at once: the coordinator's credits.
-        slots: u32,
-        /// Attempts that it is still running, for a coordinator that was restarted.
-        running: Vec<AttemptId>,
-    },
+    Hello(Box<Hello>),
     /// Alive.
     Heartbeat,
-    /// An attempt is over; gives its slot back. Sent exactly once for each attempt that was
-    /// dispatched on this connection, whatever happens to the attempt; and once more for a
-    /// `Cancel` that finds it not running.
+    /// An attempt is over; gives its slot back. Sent for each attempt that was dispatched, whatever
+    /// happens to it; again on each new connection until [`ToWorker::Taken`] names it; and once
+    /// more for a `Cancel` that finds it not running.
     Ended {
         /// Which attempt.
         attempt: AttemptId,
+        /// As it was dispatched.
+        token: Token,
         /// How it ended.
         outcome: Outcome,
     },
@@ -78,6 +73,57 @@ pub enum FromWorker {
     Goodbye,
 }
 
+/// Who a worker is and what it has.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The worker's [`PROTOCOL`].
+    pub protocol: u16,
+    /// For people.
+    pub name: String,
+    /// Which version of this program it is.
+    pub version: String,
+    /// Drawn anew by each process: tells one that connects again from one that was started again.
+    pub instance: u64,
+    /// How many attempts it takes at once: the coordinator's credits.
+    pub slots: u32,
+    /// What it says of its machine, at most [`LABELS_MAX`].
+    pub labels: BTreeMap<String, String>,
+    /// Components that it holds ready, at most [`COMPONENTS_MAX`].
+    pub components: Vec<Digest>,
+    /// Attempts that it has: it is running them, or their end was not yet taken. What a coordinator
+    /// thinks it has and is not here never reached it.
+    pub running: Vec<Held>,
+}
+
+/// Labels of one worker.
+pub const LABELS_MAX: usize = 64;
+
+/// Bytes of a label's name and of its value.
+pub const LABEL_BYTES_MAX: usize = 128;
+
+/// Components that a worker says it holds.
+pub const COMPONENTS_MAX: usize = 1024;
+
+/// An attempt that a worker has, and that it was given it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Which attempt.
+    pub attempt: AttemptId,
+    /// As it was dispatched.
+    pub token: Token,
+}
+
+/// Shows that a worker was given an attempt: the coordinator makes it from the attempt, the
+/// worker's key and a secret of its own, and takes no result without it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Token(#[serde(with = "serde_bytes")] pub [u8; 16]);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token")
+    }
+}
+
 /// From the coordinator to a worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -101,6 +147,13 @@ pub enum ToWorker {
     /// kind `host` and code [`CANCELLED`] (or the result, if that was faster): only then is the
     /// slot free. An attempt that is not running is answered in the same way at once.
     Cancel {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// As it was dispatched.
+        token: Token,
+    },
+    /// The end of this attempt is durable, or does not count: the worker may forget it.
+    Taken {
         /// Which attempt.
         attempt: AttemptId,
     },
@@ -130,6 +183,8 @@ pub enum ToWorker {
 pub struct Dispatch {
     /// Which attempt.
     pub attempt: AttemptId,
+    /// To be sent back with its end.
+    pub token: Token,
     /// The workflow's name.
     pub workflow: Name,
     /// The step's name in the workflow.

@@ -7,6 +7,8 @@
 //!   loss: a router is mandatory, and nothing here blocks in `send`.
 //! - A link that is dropped still delivers what it was given, for [`LINGER_MS`]: a last result, or
 //!   the answer before the end. A client that leaves has nothing more to say.
+//! - Over TCP both ends have a key, and what is said is encrypted. The router's end asks
+//!   `zap.rs` who may connect, and each message says whose it is.
 //! - A router names a connection itself; a peer that wants to choose its name is not listened to,
 //!   so nobody can step into somebody else's place.
 
@@ -17,6 +19,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use crate::keys::{KeyPair, PublicKey};
 use crate::{Endpoint, Error, SendError};
 
 /// All links of a process share one hub; `inproc` endpoints are names within it.
@@ -66,6 +69,27 @@ pub fn has_curve() -> bool {
     zmq::has("curve") == Some(true)
 }
 
+/// A new key: its public half and its secret one.
+pub(crate) fn new_key_pair() -> Option<([u8; 32], [u8; 32])> {
+    // libzmq's own text for both halves is no good on a command line.
+    has_curve().then(zmq::CurveKeyPair::new)?.ok().map(|pair| (pair.public_key, pair.secret_key))
+}
+
+/// How a connection over the network is encrypted: by whom, and to whom.
+#[derive(Debug, Clone)]
+pub struct Curve {
+    /// Who this end is.
+    pub own: KeyPair,
+    /// Who the other end must be.
+    pub server: PublicKey,
+}
+
+/// A router on the network asks about every connection; libzmq does so where a name is set.
+const ZAP_DOMAIN: &str = "wfhost";
+
+/// Where libzmq asks.
+const ZAP_ENDPOINT: &str = "inproc://zeromq.zap.01";
+
 /// What a socket may hold.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
@@ -104,6 +128,13 @@ pub(crate) struct Frame {
     pub(crate) alone: bool,
 }
 
+impl Frame {
+    /// Who sent it, by what was answered to [`ZapQuestion`]; `None` where nobody was asked.
+    pub(crate) fn user(&mut self) -> Option<&str> {
+        self.message.gets("User-Id")
+    }
+}
+
 impl Deref for Frame {
     type Target = [u8];
 
@@ -111,6 +142,10 @@ impl Deref for Frame {
         &self.message
     }
 }
+
+/// Between two tries to connect again, at first and at most.
+const RECONNECT_MS: i32 = 20;
+const RECONNECT_MS_MAX: i32 = 1000;
 
 /// Frames above this are handed over without a copy.
 const COPY_BYTES_MAX: usize = 64 << 10;
@@ -141,9 +176,23 @@ fn make(hub: &Hub, kind: zmq::SocketType, bounds: Bounds) -> Result<zmq::Socket,
         socket.set_maxmsgsize(i64::try_from(bounds.frame_bytes_max).unwrap_or(i64::MAX))?;
         // A stranger who connects and says nothing holds a descriptor no longer than this.
         socket.set_handshake_ivl(2000)?;
+        // A peer that has vanished with its cable: the system finds out within half a minute,
+        // and what waits for it is given up. Leases are what ends sooner.
+        socket.set_tcp_keepalive(1)?;
+        socket.set_tcp_keepalive_idle(10)?;
+        socket.set_tcp_keepalive_intvl(5)?;
+        socket.set_tcp_keepalive_cnt(4)?;
         Ok(socket)
     };
     set().map_err(|source: zmq::Error| Error::system("make a socket", source))
+}
+
+/// An address in IPv6 is only taken by a socket that may speak it.
+fn speak_ipv6(socket: &zmq::Socket, endpoint: &Endpoint) -> Result<(), zmq::Error> {
+    match endpoint {
+        Endpoint::Tcp(address) if address.starts_with('[') => socket.set_ipv6(true),
+        Endpoint::Tcp(_) | Endpoint::Ipc(_) | Endpoint::Inproc(_) => Ok(()),
+    }
 }
 
 /// Answers many peers.
@@ -152,15 +201,35 @@ pub(crate) struct Router {
 }
 
 impl Router {
-    pub(crate) fn bind(hub: &Hub, endpoint: &Endpoint, bounds: Bounds) -> Result<Self, Error> {
+    /// With `key`, only who is encrypted and let in can connect: somebody must answer
+    /// [`ZapSocket`] before this is called.
+    pub(crate) fn bind(
+        hub: &Hub,
+        endpoint: &Endpoint,
+        bounds: Bounds,
+        key: Option<&KeyPair>,
+    ) -> Result<Self, Error> {
         let socket = make(hub, zmq::ROUTER, bounds)?;
-        let bound =
-            socket.set_router_mandatory(true).and_then(|()| socket.bind(&endpoint.to_string()));
-        bound.map_err(|source| Error::Bind {
+        let bind = || {
+            socket.set_router_mandatory(true)?;
+            if let Some(key) = key {
+                socket.set_zap_domain(ZAP_DOMAIN)?;
+                socket.set_curve_server(true)?;
+                socket.set_curve_secretkey(key.secret())?;
+            }
+            speak_ipv6(&socket, endpoint)?;
+            socket.bind(&endpoint.to_string())
+        };
+        bind().map_err(|source| Error::Bind {
             endpoint: endpoint.to_string(),
             source: source.into(),
         })?;
         Ok(Self { socket })
+    }
+
+    /// Where it listens: with the port that was free, if any was asked for.
+    pub(crate) fn address(&self) -> Option<String> {
+        self.socket.get_last_endpoint().ok()?.ok()
     }
 
     /// Never blocks. `None`: nothing is there.
@@ -196,9 +265,21 @@ pub(crate) struct Dealer {
 
 impl Dealer {
     /// Returns at once, also if nobody listens yet.
-    pub(crate) fn connect(hub: &Hub, endpoint: &Endpoint, bounds: Bounds) -> Result<Self, Error> {
+    pub(crate) fn connect(
+        hub: &Hub,
+        endpoint: &Endpoint,
+        bounds: Bounds,
+        curve: Option<&Curve>,
+    ) -> Result<Self, Error> {
         let dealer = Self { socket: make(hub, zmq::DEALER, bounds)? };
-        dealer.connect_to(endpoint)?;
+        let set = || {
+            // Again at once, then slower: a coordinator that restarts must not wait for its
+            // workers, and one that is away must not be flooded.
+            dealer.socket.set_reconnect_ivl(RECONNECT_MS)?;
+            dealer.socket.set_reconnect_ivl_max(RECONNECT_MS_MAX)
+        };
+        set().map_err(|source: zmq::Error| Error::system("make a socket", source))?;
+        dealer.connect_to(endpoint, curve)?;
         Ok(dealer)
     }
 
@@ -211,6 +292,7 @@ impl Dealer {
         hub: &Hub,
         endpoint: &Endpoint,
         bounds: Bounds,
+        curve: Option<&Curve>,
     ) -> Result<Self, Error> {
         let dealer = Self { socket: make(hub, zmq::DEALER, bounds)? };
         let set = || {
@@ -220,7 +302,7 @@ impl Dealer {
             dealer.socket.set_immediate(true)
         };
         set().map_err(|source: zmq::Error| Error::system("make a socket", source))?;
-        dealer.connect_to(endpoint)?;
+        dealer.connect_to(endpoint, curve)?;
         Ok(dealer)
     }
 
@@ -240,9 +322,17 @@ impl Dealer {
         }
     }
 
-    fn connect_to(&self, endpoint: &Endpoint) -> Result<(), Error> {
-        let connected = self.socket.connect(&endpoint.to_string());
-        connected.map_err(|source| Error::Connect {
+    fn connect_to(&self, endpoint: &Endpoint, curve: Option<&Curve>) -> Result<(), Error> {
+        let connect = || {
+            if let Some(curve) = curve {
+                self.socket.set_curve_serverkey(curve.server.bytes())?;
+                self.socket.set_curve_publickey(curve.own.public().bytes())?;
+                self.socket.set_curve_secretkey(curve.own.secret())?;
+            }
+            speak_ipv6(&self.socket, endpoint)?;
+            self.socket.connect(&endpoint.to_string())
+        };
+        connect().map_err(|source| Error::Connect {
             endpoint: endpoint.to_string(),
             source: source.into(),
         })
@@ -262,6 +352,75 @@ impl Dealer {
     /// Never blocks. Over `inproc` a link whose other end is gone is always [`SendError::Full`].
     pub(crate) fn send(&self, frame: &mut Vec<u8>) -> Result<(), SendError> {
         self.socket.send(message_of(frame), zmq::DONTWAIT).map_err(send_error)
+    }
+}
+
+/// A connection that wants to be let in.
+#[derive(Debug)]
+pub(crate) struct ZapQuestion {
+    id: Vec<u8>,
+    /// Where it comes from.
+    pub(crate) address: String,
+    /// How it says who it is.
+    pub(crate) mechanism: String,
+    /// Whose it is: whoever asks holds this key's secret half.
+    pub(crate) key: Option<PublicKey>,
+}
+
+/// Where libzmq asks who may connect (ZeroMQ RFC 27).
+pub(crate) struct ZapSocket {
+    socket: zmq::Socket,
+}
+
+/// The protocol's version, an id, domain, address, routing id, mechanism, and credentials.
+const ZAP_PARTS_MIN: usize = 6;
+
+impl ZapSocket {
+    pub(crate) fn bind(hub: &Hub) -> Result<Self, Error> {
+        let bind = || {
+            let socket = hub.context.socket(zmq::REP)?;
+            socket.set_linger(0)?;
+            socket.bind(ZAP_ENDPOINT)?;
+            Ok(socket)
+        };
+        let socket = bind().map_err(|source: zmq::Error| Error::system("check keys", source))?;
+        Ok(Self { socket })
+    }
+
+    /// The next question; `None` if there is none within `timeout`.
+    pub(crate) fn question(&self, timeout: Duration) -> Result<Option<ZapQuestion>, Error> {
+        let timeout_ms = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX).saturating_add(1);
+        let error = |source| Error::system("check keys", source);
+        match self.socket.poll(zmq::POLLIN, timeout_ms) {
+            Ok(0) | Err(zmq::Error::EINTR) => return Ok(None),
+            Ok(_) => {}
+            Err(source) => return Err(error(source)),
+        }
+        let parts = self.socket.recv_multipart(zmq::DONTWAIT).map_err(error)?;
+        if parts.len() < ZAP_PARTS_MIN {
+            // Only libzmq asks here, in its own format.
+            self.socket.send("", 0).map_err(error)?;
+            return Ok(None);
+        }
+        let text = |at: usize| String::from_utf8_lossy(&parts[at]).into_owned();
+        let (address, mechanism) = (text(3), text(5));
+        let key = parts.get(6).filter(|_| mechanism == "CURVE");
+        let key = key.and_then(|key| Some(PublicKey::new(key.as_slice().try_into().ok()?)));
+        Ok(Some(ZapQuestion { id: parts[1].clone(), address, mechanism, key }))
+    }
+
+    /// Lets the connection in as `user`, or not at all.
+    pub(crate) fn answer(&self, question: &ZapQuestion, user: Option<&str>) -> Result<(), Error> {
+        let (code, text) = if user.is_some() { ("200", "OK") } else { ("400", "not allowed") };
+        let parts: [&[u8]; 6] = [
+            b"1.0",
+            &question.id,
+            code.as_bytes(),
+            text.as_bytes(),
+            user.unwrap_or_default().as_bytes(),
+            b"",
+        ];
+        self.socket.send_multipart(parts, 0).map_err(|source| Error::system("check keys", source))
     }
 }
 

@@ -1,12 +1,15 @@
 //! A worker's end: one dealer.
+//!
+//! A connection that is lost is made again by libzmq; one that is silent is given up by its worker,
+//! with [`WorkerLink::reconnect`].
 
 use std::time::Duration;
 
 use crate::codec::{self, DecodeError, WORKER_FRAME_BYTES_MAX};
 use crate::message::{FromWorker, ToWorker};
-use crate::socket::{Bounds, Dealer, Wait, wait};
+use crate::socket::{Bounds, Curve, Dealer, Wait, wait};
 use crate::waker::Bell;
-use crate::{Endpoint, Error, Hub, SendError, Waker};
+use crate::{Endpoint, Error, Hub, SendError, Waker, has_curve};
 
 const BOUNDS: Bounds =
     Bounds { send_queue: 1024, receive_queue: 4096, frame_bytes_max: WORKER_FRAME_BYTES_MAX };
@@ -25,12 +28,30 @@ pub enum WorkerEvent {
     Woken,
 }
 
+/// Where a worker's coordinator is.
+#[derive(Debug, Clone)]
+pub struct Coordinator {
+    /// Its address.
+    pub endpoint: Endpoint,
+    /// Over the network: the keys of both ends. Without them nothing is encrypted.
+    pub curve: Option<Curve>,
+}
+
+impl Coordinator {
+    /// On this machine.
+    #[must_use]
+    pub const fn local(endpoint: Endpoint) -> Self {
+        Self { endpoint, curve: None }
+    }
+}
+
 /// A worker's link to its coordinator; lives on the worker's thread.
 pub struct WorkerLink {
     dealer: Dealer,
     bell: Bell,
     frame: Vec<u8>,
-    inproc: bool,
+    hub: Hub,
+    coordinator: Coordinator,
 }
 
 impl WorkerLink {
@@ -38,10 +59,34 @@ impl WorkerLink {
     ///
     /// # Errors
     /// If the address is not one.
-    pub fn connect(hub: &Hub, endpoint: &Endpoint) -> Result<(Self, Waker), Error> {
+    pub fn connect(hub: &Hub, coordinator: Coordinator) -> Result<(Self, Waker), Error> {
+        let Coordinator { endpoint, curve } = &coordinator;
+        if curve.is_some() && !has_curve() {
+            return Err(Error::NoCurve { endpoint: endpoint.to_string() });
+        }
+        if curve.is_none() && !endpoint.is_loopback() {
+            return Err(Error::Insecure { endpoint: endpoint.to_string() });
+        }
         let (bell, waker) = Bell::new()?;
-        let dealer = Dealer::connect(hub, endpoint, BOUNDS)?;
-        Ok((Self { dealer, bell, frame: Vec::new(), inproc: endpoint.is_inproc() }, waker))
+        let dealer = Dealer::connect(hub, endpoint, BOUNDS, curve.as_ref())?;
+        Ok((Self { dealer, bell, frame: Vec::new(), hub: hub.clone(), coordinator }, waker))
+    }
+
+    /// Gives the connection up, with what waits on it, and makes another one: the cable may be
+    /// cut without either end having been told.
+    ///
+    /// # Errors
+    /// If libzmq refuses another socket.
+    pub fn reconnect(&mut self) -> Result<(), Error> {
+        let Coordinator { endpoint, curve } = &self.coordinator;
+        self.dealer = Dealer::connect(&self.hub, endpoint, BOUNDS, curve.as_ref())?;
+        Ok(())
+    }
+
+    /// Where the coordinator is.
+    #[must_use]
+    pub const fn coordinator(&self) -> &Coordinator {
+        &self.coordinator
     }
 
     /// Makes `poll` return, from any thread.
@@ -53,7 +98,7 @@ impl WorkerLink {
     /// Whether the coordinator is in this process: then its silence is no cut cable.
     #[must_use]
     pub const fn is_inproc(&self) -> bool {
-        self.inproc
+        self.coordinator.endpoint.is_inproc()
     }
 
     /// Adds what is there to `events`; if there is nothing, waits until there is, at most
@@ -108,6 +153,6 @@ impl WorkerLink {
 
 impl std::fmt::Debug for WorkerLink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WorkerLink").field("inproc", &self.inproc).finish_non_exhaustive()
+        f.debug_struct("WorkerLink").field("coordinator", &self.coordinator).finish_non_exhaustive()
     }
 }

@@ -11,7 +11,8 @@ use wfhost_transport::codec::{
     encode_answer, encode_request,
 };
 use wfhost_transport::message::{
-    Dispatch, FromWorker, LogLevel, LogLine, Outcome, Payload, Progress, ToWorker,
+    Dispatch, FromWorker, Held, Hello, LogLevel, LogLine, Outcome, Payload, Progress, ToWorker,
+    Token,
 };
 use wfhost_workflow::{
     Attempt, AttemptId, Digest, DirGrant, DirMode, DurationMs, Failure, FailureKind, Json, Limits,
@@ -79,6 +80,29 @@ fn log_line() -> impl Strategy<Value = LogLine> {
         .prop_map(|(at_ms, level, message, fields)| LogLine { at_ms, level, message, fields })
 }
 
+fn token() -> impl Strategy<Value = Token> {
+    any::<[u8; 16]>().prop_map(Token)
+}
+
+fn hello() -> impl Strategy<Value = Hello> {
+    let held = (attempt(), token()).prop_map(|(attempt, token)| Held { attempt, token });
+    let labels = proptest::collection::btree_map(".{0,9}", ".{0,9}", 0..3);
+    let texts = (".{0,20}", ".{0,9}");
+    let components = vec(digest(), 0..3);
+    (any::<u16>(), texts, any::<(u64, u32)>(), labels, components, vec(held, 0..4)).prop_map(
+        |(protocol, (name, version), (instance, slots), labels, components, running)| Hello {
+            protocol,
+            name,
+            version,
+            instance,
+            slots,
+            labels,
+            components,
+            running,
+        },
+    )
+}
+
 fn from_worker() -> impl Strategy<Value = FromWorker> {
     let progress = (any::<u64>(), any::<u64>(), ".{0,40}")
         .prop_map(|(done, total, message)| Progress { done, total, message });
@@ -87,11 +111,13 @@ fn from_worker() -> impl Strategy<Value = FromWorker> {
         failure().prop_map(Outcome::Failed),
     ];
     prop_oneof![
-        (any::<u16>(), ".{0,20}", any::<u32>(), vec(attempt(), 0..4)).prop_map(
-            |(protocol, name, slots, running)| FromWorker::Hello { protocol, name, slots, running }
-        ),
+        hello().prop_map(|hello| FromWorker::Hello(Box::new(hello))),
         Just(FromWorker::Heartbeat),
-        (attempt(), outcome).prop_map(|(attempt, outcome)| FromWorker::Ended { attempt, outcome }),
+        (attempt(), token(), outcome).prop_map(|(attempt, token, outcome)| FromWorker::Ended {
+            attempt,
+            token,
+            outcome
+        }),
         (attempt(), vec(log_line(), 0..4))
             .prop_map(|(attempt, lines)| FromWorker::Log { attempt, lines }),
         (attempt(), progress)
@@ -123,6 +149,7 @@ fn dispatch() -> impl Strategy<Value = Dispatch> {
             let (workflow, step, function, idempotency_key, trace_parent) = names;
             Dispatch {
                 attempt,
+                token: Token([9; 16]),
                 workflow: workflow.into(),
                 step: step.into(),
                 plugin: Some("p".into()),
@@ -147,7 +174,7 @@ fn to_worker() -> impl Strategy<Value = ToWorker> {
             .prop_map(|(protocol, heartbeat_ms)| ToWorker::Welcome { protocol, heartbeat_ms }),
         ".{0,80}".prop_map(|reason| ToWorker::Refused { reason }),
         dispatch().prop_map(|dispatch| ToWorker::Dispatch(Box::new(dispatch))),
-        attempt().prop_map(|attempt| ToWorker::Cancel { attempt }),
+        (attempt(), token()).prop_map(|(attempt, token)| ToWorker::Cancel { attempt, token }),
         (digest(), any::<u64>(), any::<u64>(), vec(any::<u8>(), 0..400)).prop_map(
             |(digest, offset, total, bytes)| ToWorker::Chunk { digest, offset, total, bytes }
         ),
@@ -257,7 +284,9 @@ fn a_message_that_its_receiver_would_refuse_is_not_sent() {
         attempt: Attempt::FIRST,
     };
     let outcome = Outcome::Succeeded { output, kv: Vec::new() };
-    let refused = encode(&FromWorker::Ended { attempt, outcome }, &mut Vec::new()).unwrap_err();
+    let refused =
+        encode(&FromWorker::Ended { attempt, token: Token::default(), outcome }, &mut Vec::new())
+            .unwrap_err();
     assert!(matches!(refused, EncodeError::TooLarge { .. }), "{refused}");
 }
 
@@ -269,8 +298,11 @@ fn what_has_more_values_than_its_receiver_takes_is_not_sent() {
         attempt: Attempt::FIRST,
     };
     let kv = vec![KvWrite { key: String::new(), value: None }; 60_000];
-    let message =
-        FromWorker::Ended { attempt, outcome: Outcome::Succeeded { output: Json::null(), kv } };
+    let message = FromWorker::Ended {
+        attempt,
+        token: Token::default(),
+        outcome: Outcome::Succeeded { output: Json::null(), kv },
+    };
     let refused = encode(&message, &mut Vec::new()).unwrap_err();
     assert!(matches!(refused, EncodeError::Shape("too many values")), "{refused}");
 }
@@ -283,8 +315,11 @@ fn an_output_of_16_mib_fits() {
         task: TaskId::of(StepId(0)),
         attempt: Attempt::FIRST,
     };
-    let message =
-        FromWorker::Ended { attempt, outcome: Outcome::Succeeded { output, kv: Vec::new() } };
+    let message = FromWorker::Ended {
+        attempt,
+        token: Token::default(),
+        outcome: Outcome::Succeeded { output, kv: Vec::new() },
+    };
     assert!(decode::<FromWorker>(&frame_of(&message)).unwrap() == message);
 }
 

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use wfhost_transport::client::{Answer, Refusal, Request};
-use wfhost_transport::message::{FromWorker, PROTOCOL, ToWorker};
+use wfhost_transport::message::{FromWorker, Hello, PROTOCOL, ToWorker};
 use wfhost_transport::{
-    ClientLink, DecodeError, Endpoint, Error, Hub, SendError, ServerEvent, ServerLink,
+    ClientLink, Coordinator, DecodeError, Endpoint, Error, Hub, SendError, ServerEvent, ServerLink,
     ServerOptions, Waker, WorkerEvent, WorkerLink,
 };
 use wfhost_workflow::{Digest, Json, WorkerId};
@@ -22,7 +22,8 @@ fn now() -> Instant {
 }
 
 fn options(hub: &Hub, workers: Vec<Endpoint>, control: Option<&Path>) -> ServerOptions {
-    ServerOptions { hub: hub.clone(), workers, control: control.map(Path::to_owned) }
+    let control = control.map(Path::to_owned);
+    ServerOptions { hub: hub.clone(), workers, control, ..ServerOptions::default() }
 }
 
 fn bind(hub: &Hub, endpoint: &Endpoint) -> ServerLink {
@@ -58,13 +59,15 @@ fn messages(worker: &mut WorkerLink, enough: usize) -> Vec<ToWorker> {
 }
 
 fn hello(name: &str) -> FromWorker {
-    FromWorker::Hello { protocol: PROTOCOL, name: name.to_owned(), slots: 2, running: Vec::new() }
+    let name = name.to_owned();
+    let hello = Hello { protocol: PROTOCOL, name, slots: 2, ..Hello::default() };
+    FromWorker::Hello(Box::new(hello))
 }
 
 fn greeted(server: &mut ServerLink, name: &str) -> WorkerId {
     let mut events = events(server, 1);
     match events.pop() {
-        Some(ServerEvent::Worker(worker, message)) if message == hello(name) => worker,
+        Some(ServerEvent::Worker(worker, _, message)) if message == hello(name) => worker,
         other => panic!("{other:?}"),
     }
 }
@@ -80,7 +83,8 @@ fn a_worker_says_hello_and_is_answered() {
     for endpoint in endpoints(folder.path()) {
         let hub = Hub::new();
         let mut server = bind(&hub, &endpoint);
-        let (mut worker, _) = WorkerLink::connect(&hub, &endpoint).unwrap();
+        let (mut worker, _) =
+            WorkerLink::connect(&hub, Coordinator::local(endpoint.clone())).unwrap();
         worker.send(&hello("a")).unwrap();
         let id = greeted(&mut server, "a");
         let welcome = ToWorker::Welcome { protocol: PROTOCOL, heartbeat_ms: 200 };
@@ -94,7 +98,8 @@ fn a_worker_may_come_before_its_coordinator() {
     let folder = tempfile::tempdir().unwrap();
     for endpoint in endpoints(folder.path()) {
         let hub = Hub::new();
-        let (mut worker, _) = WorkerLink::connect(&hub, &endpoint).unwrap();
+        let (mut worker, _) =
+            WorkerLink::connect(&hub, Coordinator::local(endpoint.clone())).unwrap();
         worker.send(&hello("early")).unwrap();
         let mut server = bind(&hub, &endpoint);
         greeted(&mut server, "early");
@@ -110,7 +115,8 @@ fn workers_on_several_endpoints_are_told_apart() {
     let mut links = Vec::new();
     let mut ids = Vec::new();
     for (number, endpoint) in at.iter().chain(&at).enumerate() {
-        let (mut link, _) = WorkerLink::connect(&hub, endpoint).unwrap();
+        let (mut link, _) =
+            WorkerLink::connect(&hub, Coordinator::local(endpoint.clone())).unwrap();
         link.send(&hello(&number.to_string())).unwrap();
         ids.push(greeted(&mut server, &number.to_string()));
         links.push(link);
@@ -131,7 +137,8 @@ fn ten_thousand_messages_arrive_in_order() {
     let endpoint = Endpoint::inproc("many");
     let mut server = bind(&hub, &endpoint);
     let sender = std::thread::spawn(move || {
-        let (mut worker, _) = WorkerLink::connect(&hub, &endpoint).unwrap();
+        let (mut worker, _) =
+            WorkerLink::connect(&hub, Coordinator::local(endpoint.clone())).unwrap();
         let mut events = Vec::new();
         for offset in 0..10_000 {
             let fetch = FromWorker::Fetch { digest: Digest::of(b"x"), offset, len: 1 };
@@ -148,7 +155,7 @@ fn ten_thousand_messages_arrive_in_order() {
     while expected < 10_000 {
         for event in events(&mut server, 1) {
             match event {
-                ServerEvent::Worker(worker, FromWorker::Fetch { offset, .. }) => {
+                ServerEvent::Worker(worker, _, FromWorker::Fetch { offset, .. }) => {
                     assert_eq!(offset, expected);
                     assert_eq!(*from.get_or_insert(worker), worker);
                     expected += 1;
@@ -167,7 +174,8 @@ fn a_worker_that_is_gone_is_reported() {
     for endpoint in endpoints(folder.path()) {
         let hub = Hub::new();
         let mut server = bind(&hub, &endpoint);
-        let (mut worker, _) = WorkerLink::connect(&hub, &endpoint).unwrap();
+        let (mut worker, _) =
+            WorkerLink::connect(&hub, Coordinator::local(endpoint.clone())).unwrap();
         worker.send(&hello("a")).unwrap();
         let id = greeted(&mut server, "a");
         drop(worker);
@@ -190,7 +198,7 @@ fn a_coordinator_in_the_same_process_that_is_gone_is_noticed() {
     let hub = Hub::new();
     let endpoint = Endpoint::inproc("gone");
     let mut server = bind(&hub, &endpoint);
-    let (mut worker, _) = WorkerLink::connect(&hub, &endpoint).unwrap();
+    let (mut worker, _) = WorkerLink::connect(&hub, Coordinator::local(endpoint.clone())).unwrap();
     worker.send(&hello("a")).unwrap();
     greeted(&mut server, "a");
     drop(server);
@@ -206,7 +214,8 @@ fn large_frames_pass() {
     for endpoint in endpoints(folder.path()) {
         let hub = Hub::new();
         let mut server = bind(&hub, &endpoint);
-        let (mut worker, _) = WorkerLink::connect(&hub, &endpoint).unwrap();
+        let (mut worker, _) =
+            WorkerLink::connect(&hub, Coordinator::local(endpoint.clone())).unwrap();
         worker.send(&hello("a")).unwrap();
         let id = greeted(&mut server, "a");
         let bytes = vec![7; 256 << 10];
@@ -252,7 +261,8 @@ fn wakes_are_merged_and_never_lost() {
 #[test]
 fn a_worker_is_woken_too() {
     let hub = Hub::new();
-    let (mut worker, waker) = WorkerLink::connect(&hub, &Endpoint::inproc("nobody")).unwrap();
+    let (mut worker, waker) =
+        WorkerLink::connect(&hub, Coordinator::local(Endpoint::inproc("nobody").clone())).unwrap();
     let thread = std::thread::spawn(move || waker.wake());
     let mut events = Vec::new();
     while events.is_empty() {
@@ -299,7 +309,7 @@ fn bad_frames_are_reported_and_then_ignored() {
         Some(ServerEvent::BadWorkerMessage(_, DecodeError::Ignored))
     ));
     // Others are still heard.
-    let (mut worker, _) = WorkerLink::connect(&hub, &endpoint).unwrap();
+    let (mut worker, _) = WorkerLink::connect(&hub, Coordinator::local(endpoint.clone())).unwrap();
     worker.send(&hello("good")).unwrap();
     assert_ne!(greeted(&mut server, "good"), ids[0]);
 }
@@ -316,7 +326,7 @@ fn a_message_of_several_frames_is_bad_and_leaves_nothing_behind() {
         .send(&[1, 2, 0xa9, b'h', b'e', b'a', b'r', b't', b'b', b'e', b'a', b't'][..], 0)
         .unwrap();
     let next = events(&mut server, 1);
-    assert!(matches!(next[..], [ServerEvent::Worker(_, FromWorker::Heartbeat)]), "{next:?}");
+    assert!(matches!(next[..], [ServerEvent::Worker(_, _, FromWorker::Heartbeat)]), "{next:?}");
 }
 
 #[test]
@@ -326,7 +336,7 @@ fn a_peer_that_names_itself_is_not_heard() {
     let endpoint = Endpoint::ipc(folder.path().join("w.sock"));
     let mut server = bind(&hub, &endpoint);
     let _named = stranger(folder.path(), &[b"garbage"], Some(b"worker-1"));
-    let (mut worker, _) = WorkerLink::connect(&hub, &endpoint).unwrap();
+    let (mut worker, _) = WorkerLink::connect(&hub, Coordinator::local(endpoint.clone())).unwrap();
     let deadline = now() + LIMIT;
     // Rounds enough for the stranger's frame to have come, were it let through.
     for _ in 0..50 {

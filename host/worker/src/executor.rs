@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wfhost_plugin::Completion;
 use wfhost_transport::message::Dispatch;
-use wfhost_workflow::{Failure, Json};
+use wfhost_workflow::{Digest, Failure, Json};
 
 use crate::content::{COMPONENT_BYTES_MAX, Contents};
 use crate::sink::AttemptSink;
@@ -21,6 +21,11 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub trait Executor: Send + Sync + 'static {
     /// Runs one attempt.
     fn run(&self, job: Job) -> BoxFuture<Result<Completion, Failure>>;
+
+    /// Components that are ready here, so that their steps had better come here; a bounded number.
+    fn components(&self) -> Vec<Digest> {
+        Vec::new()
+    }
 }
 
 /// One attempt to run.

@@ -7,19 +7,23 @@
 mod attempt;
 mod clock;
 mod content;
+mod directories;
 mod executor;
 mod fetch;
 mod handle;
+mod hearing;
 mod outbox;
 mod plugin_executor;
 mod report;
 mod sink;
+mod untaken;
 mod worker;
 
 pub use content::{COMPONENT_BYTES_MAX, ContentSource, Contents};
+pub use directories::Directories;
 pub use executor::{BoxFuture, Executor, FnExecutor, Job};
 pub use handle::{Ending, StillRunning, WorkerHandle};
 pub use plugin_executor::PluginExecutor;
 pub use sink::AttemptSink;
 pub use wfhost_plugin::Completion;
-pub use worker::{Options, StartError, Worker};
+pub use worker::{News, Options, StartError, Worker};

@@ -18,6 +18,11 @@ impl Outbox {
         self.waiting.is_empty()
     }
 
+    /// Forgets what waits: it was for a connection that is given up.
+    pub(crate) fn clear(&mut self) {
+        self.waiting.clear();
+    }
+
     /// Sends now, or as soon as the link takes it.
     pub(crate) fn send(&mut self, link: &mut WorkerLink, message: FromWorker) {
         self.waiting.push_back(message);
@@ -65,20 +70,20 @@ fn instead_of(message: FromWorker, error: &SendError) -> Option<FromWorker> {
         SendError::Gone | SendError::Full | SendError::System(_) => error.to_string(),
     };
     match message {
-        FromWorker::Ended { attempt, outcome: Outcome::Succeeded { .. } } => {
+        FromWorker::Ended { attempt, token, outcome: Outcome::Succeeded { .. } } => {
             let message = format!("the step's result cannot be sent: {text}");
             let failure = Failure::new(FailureKind::Limit, Limit::Output.name(), message);
-            Some(FromWorker::Ended { attempt, outcome: Outcome::Failed(failure) })
+            Some(FromWorker::Ended { attempt, token, outcome: Outcome::Failed(failure) })
         }
-        FromWorker::Ended { attempt, outcome: Outcome::Failed(failure) }
+        FromWorker::Ended { attempt, token, outcome: Outcome::Failed(failure) }
             if !failure.message.is_empty() =>
         {
             let failure =
                 Failure { message: String::new(), code: "failure-too-large".to_owned(), ..failure };
-            Some(FromWorker::Ended { attempt, outcome: Outcome::Failed(failure) })
+            Some(FromWorker::Ended { attempt, token, outcome: Outcome::Failed(failure) })
         }
         FromWorker::Ended { .. }
-        | FromWorker::Hello { .. }
+        | FromWorker::Hello(_)
         | FromWorker::Heartbeat
         | FromWorker::Log { .. }
         | FromWorker::Progress { .. }

@@ -10,6 +10,7 @@ use wfhost_plugin::{
 use wfhost_transport::message::LogLevel;
 use wfhost_workflow::{Digest, Failure, FailureKind};
 
+use crate::directories::Directories;
 use crate::executor::{BoxFuture, Executor, Job};
 use crate::sink::AttemptSink;
 
@@ -17,6 +18,7 @@ use crate::sink::AttemptSink;
 #[derive(Clone)]
 pub struct PluginExecutor {
     host: PluginHost,
+    directories: Arc<Directories>,
     /// One gate a component that is being got: the others wait, then find it loaded.
     gates: Arc<Mutex<Gates>>,
 }
@@ -25,10 +27,10 @@ type Gate = Arc<tokio::sync::Mutex<()>>;
 type Gates = HashMap<(Digest, Shape), Gate>;
 
 impl PluginExecutor {
-    /// Runs attempts in this host.
+    /// Runs attempts in this host, with these directories.
     #[must_use]
-    pub fn new(host: PluginHost) -> Self {
-        Self { host, gates: Arc::default() }
+    pub fn new(host: PluginHost, directories: Directories) -> Self {
+        Self { host, directories: Arc::new(directories), gates: Arc::default() }
     }
 
     async fn plugin(&self, job: &Job) -> Result<Arc<Plugin>, Failure> {
@@ -63,6 +65,9 @@ impl Executor for PluginExecutor {
     fn run(&self, job: Job) -> BoxFuture<Result<Completion, Failure>> {
         let executor = self.clone();
         Box::pin(async move {
+            let mut job = job;
+            let dirs = std::mem::take(&mut job.dispatch.dirs);
+            job.dispatch.dirs = executor.directories.resolve(dirs)?;
             let plugin = executor.plugin(&job).await?;
             executor.host.run(&plugin, invocation(job)).await
         })

@@ -1,14 +1,15 @@
 //! The worker's thread: takes events one by one, never waits anywhere but in its link.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use tokio::task::AbortHandle;
 use wfhost_transport::message::{
-    CANCELLED, Dispatch, FromWorker, NO_SLOT, Outcome, PROTOCOL, ToWorker,
+    CANCELLED, Dispatch, FromWorker, Held, Hello, NO_SLOT, Outcome, PROTOCOL, ToWorker, Token,
 };
 use wfhost_transport::{Error, WorkerEvent, WorkerLink};
 use wfhost_workflow::{AttemptId, Failure, FailureKind};
@@ -19,9 +20,11 @@ use crate::content::{ContentSource, Contents};
 use crate::executor::Executor;
 use crate::fetch::Fetches;
 use crate::handle::{Ending, WorkerHandle};
+use crate::hearing::{Hearing, Silence};
 use crate::outbox::Outbox;
 use crate::report::{Report, Reports};
 use crate::sink::AttemptSink;
+use crate::untaken::Untaken;
 
 /// Log lines and progress are held back this long, so that an attempt sends at most ten of each a
 /// second. The end of an attempt sends its last lines at once.
@@ -40,14 +43,32 @@ const UNTAKEN_MAX: u32 = 20;
 pub struct Options {
     /// For people.
     pub name: String,
+    /// Drawn anew by each process.
+    pub instance: u64,
+    /// What is said of this machine.
+    pub labels: BTreeMap<String, String>,
     /// Attempts at once.
     pub slots: u32,
+    /// Where results wait that the coordinator has not taken, while it is away. `None`: in memory
+    /// only, which is enough where it cannot be away.
+    pub spool: Option<PathBuf>,
+    /// Is told what happens to the link, on the worker's thread.
+    pub told: Box<dyn Fn(News) + Send>,
     /// What runs them.
     pub executor: Arc<dyn Executor>,
     /// Contents of this machine, asked before the coordinator.
     pub content: Option<Arc<dyn ContentSource>>,
     /// Where attempts run: a runtime with several threads, with timers.
     pub runtime: tokio::runtime::Handle,
+}
+
+/// What happens to a worker's link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// The coordinator has taken this worker.
+    Joined,
+    /// The coordinator was not heard of for as long as it holds leases.
+    Silent,
 }
 
 /// The worker's thread cannot be started.
@@ -58,6 +79,8 @@ pub struct StartError(#[source] io::Error);
 /// A worker: its thread's state.
 pub struct Worker {
     name: String,
+    instance: u64,
+    labels: BTreeMap<String, String>,
     slots: u32,
     runtime: tokio::runtime::Handle,
     link: WorkerLink,
@@ -65,6 +88,10 @@ pub struct Worker {
     surroundings: Surroundings,
     inbox: Receiver<Report>,
     running: HashMap<AttemptId, Running>,
+    /// Ends that the coordinator has not taken.
+    untaken: Untaken,
+    coordinator: Hearing,
+    news: Box<dyn Fn(News) + Send>,
     noted: Vec<AttemptId>,
     flush_at: Option<Instant>,
     fetches: Fetches,
@@ -74,6 +101,7 @@ pub struct Worker {
 }
 
 struct Running {
+    token: Token,
     sink: Arc<AttemptSink>,
     abort: AbortHandle,
 }
@@ -94,6 +122,8 @@ impl Worker {
         let (ended, ending) = channel();
         let worker = Self {
             name: options.name,
+            instance: options.instance,
+            labels: options.labels,
             slots: options.slots,
             runtime: options.runtime,
             link,
@@ -105,6 +135,9 @@ impl Worker {
             },
             inbox,
             running: HashMap::new(),
+            untaken: Untaken::new(options.spool),
+            coordinator: Hearing::new(clock::now()),
+            news: options.told,
             noted: Vec::new(),
             flush_at: None,
             fetches: Fetches::default(),
@@ -147,7 +180,10 @@ impl Worker {
         let now = clock::now();
         for event in events.drain(..) {
             match event {
-                WorkerEvent::Message(message) => self.told(message, now),
+                WorkerEvent::Message(message) => {
+                    self.coordinator.heard(now);
+                    self.told(message, now);
+                }
                 WorkerEvent::BadMessage(error) => {
                     tracing::error!(%error, "the coordinator sent what is no message");
                 }
@@ -163,7 +199,9 @@ impl Worker {
             self.outbox.send(&mut self.link, FromWorker::Fetch { digest, offset, len });
         }
         self.timers(now);
-        if self.draining && self.running.is_empty() && self.outbox.is_empty() {
+        self.look_for_coordinator(now)?;
+        let delivered = self.outbox.is_empty() && self.untaken.is_empty();
+        if self.draining && self.running.is_empty() && delivered {
             self.ending.get_or_insert(Ending::Drained);
         }
         Ok(())
@@ -172,7 +210,8 @@ impl Worker {
     fn next_at(&self) -> Option<Instant> {
         let retry_at = (!self.outbox.is_empty()).then(|| clock::now() + RETRY_EVERY);
         let heartbeat_at = self.heartbeat.as_ref().map(|heartbeat| heartbeat.next_at);
-        [self.flush_at, heartbeat_at, retry_at, self.fetches.expires_at()]
+        let silence_at = (!self.link.is_inproc()).then(|| self.coordinator.due_at());
+        [self.flush_at, heartbeat_at, retry_at, self.fetches.expires_at(), silence_at]
             .into_iter()
             .flatten()
             .min()
@@ -185,14 +224,11 @@ impl Worker {
             }
             ToWorker::Refused { reason } => self.ending = Some(Ending::Refused(reason)),
             ToWorker::Dispatch(dispatch) => self.dispatched(dispatch),
-            ToWorker::Cancel { attempt } => match self.running.get(&attempt) {
-                Some(running) => running.abort.abort(),
-                // Its end may have got lost: the coordinator keeps the slot until it hears of it.
-                None => self.say_cancelled(attempt),
-            },
+            ToWorker::Cancel { attempt, token } => self.cancelled(attempt, token),
             ToWorker::Chunk { digest, offset, total, bytes } => {
                 self.fetches.chunk(digest, offset, total, &bytes, now);
             }
+            ToWorker::Taken { attempt } => self.untaken.taken(&attempt),
             ToWorker::Heartbeat => {}
             ToWorker::Drain => self.draining = true,
             ToWorker::Identify => self.hello(),
@@ -222,10 +258,38 @@ impl Worker {
     }
 
     fn hello(&mut self) {
-        let running = self.running.keys().copied().collect();
-        let (name, slots) = (self.name.clone(), self.slots);
-        let hello = FromWorker::Hello { protocol: PROTOCOL, name, slots, running };
-        self.outbox.send(&mut self.link, hello);
+        let held = |(attempt, running): (&AttemptId, &Running)| Held {
+            attempt: *attempt,
+            token: running.token,
+        };
+        let hello = Hello {
+            protocol: PROTOCOL,
+            name: self.name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            instance: self.instance,
+            slots: self.slots,
+            labels: self.labels.clone(),
+            components: self.surroundings.executor.components(),
+            running: self.running.iter().map(held).chain(self.untaken.held()).collect(),
+        };
+        self.outbox.send(&mut self.link, FromWorker::Hello(Box::new(hello)));
+    }
+
+    /// A coordinator elsewhere that is silent may be cut off without this end having been told:
+    /// what was sent is lost, what is done is kept, and another connection is tried.
+    fn look_for_coordinator(&mut self, now: Instant) -> Result<(), Error> {
+        if self.link.is_inproc() || self.coordinator.look(now) == Silence::Short {
+            return Ok(());
+        }
+        let coordinator = &self.link.coordinator().endpoint;
+        tracing::info!(%coordinator, "the coordinator is silent; connecting again");
+        (self.news)(News::Silent);
+        self.heartbeat = None;
+        self.untaken.store();
+        self.outbox.clear();
+        self.link.reconnect()?;
+        self.hello();
+        Ok(())
     }
 
     fn welcome(&mut self, protocol: u16, heartbeat_ms: u64, now: Instant) {
@@ -237,6 +301,10 @@ impl Worker {
         }
         let every = Duration::from_millis(heartbeat_ms).max(HEARTBEAT_MIN);
         self.heartbeat = Some(Heartbeat { every, next_at: now + every, untaken: 0 });
+        (self.news)(News::Joined);
+        for message in self.untaken.messages() {
+            self.outbox.send(&mut self.link, message);
+        }
     }
 
     fn dispatched(&mut self, dispatch: Box<Dispatch>) {
@@ -248,26 +316,39 @@ impl Worker {
         if self.running.len() >= self.slots as usize {
             let message = format!("all {} slots of the worker are taken", self.slots);
             let failure = Failure::new(FailureKind::Host, NO_SLOT, message);
-            let outcome = Outcome::Failed(failure);
-            self.outbox.send(&mut self.link, FromWorker::Ended { attempt, outcome });
+            let (token, outcome) = (dispatch.token, Outcome::Failed(failure));
+            self.outbox.send(&mut self.link, FromWorker::Ended { attempt, token, outcome });
             return;
         }
+        let token = dispatch.token;
         let sink = Arc::new(AttemptSink::new(attempt, self.surroundings.reports.clone()));
         let task = attempt::task(&self.surroundings, dispatch, Arc::clone(&sink));
         let abort = self.runtime.spawn(task).abort_handle();
-        self.running.insert(attempt, Running { sink, abort });
+        self.running.insert(attempt, Running { token, sink, abort });
     }
 
-    fn say_cancelled(&mut self, attempt: AttemptId) {
-        let failure = Failure::new(FailureKind::Host, CANCELLED, "the attempt is not running");
-        let outcome = Outcome::Failed(failure);
-        self.outbox.send(&mut self.link, FromWorker::Ended { attempt, outcome });
+    fn cancelled(&mut self, attempt: AttemptId, token: Token) {
+        if let Some(running) = self.running.get(&attempt) {
+            return running.abort.abort();
+        }
+        // Its end may have got lost: the coordinator keeps the slot until it hears of it.
+        let message = self.untaken.message(&attempt).unwrap_or_else(|| {
+            let failure = Failure::new(FailureKind::Host, CANCELLED, "the attempt is not running");
+            let outcome = Outcome::Failed(failure);
+            FromWorker::Ended { attempt, token, outcome }
+        });
+        self.outbox.send(&mut self.link, message);
     }
 
     fn ended(&mut self, attempt: AttemptId, outcome: Outcome) {
         let Some(running) = self.running.remove(&attempt) else { return };
         self.flush(attempt, &running.sink);
-        self.outbox.send(&mut self.link, FromWorker::Ended { attempt, outcome });
+        let token = running.token;
+        self.untaken.keep(attempt, token, outcome.clone());
+        if self.coordinator.is_away() {
+            return self.untaken.store();
+        }
+        self.outbox.send(&mut self.link, FromWorker::Ended { attempt, token, outcome });
     }
 
     fn timers(&mut self, now: Instant) {

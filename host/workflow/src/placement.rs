@@ -143,6 +143,35 @@ impl Placement {
         decisions
     }
 
+    /// A worker that was there before says what it has. What it holds here and has not never
+    /// reached it: lost. What it has and does not hold here, it is told to stop.
+    pub fn reconciled(
+        &mut self,
+        now: MonotonicMs,
+        worker: WorkerId,
+        has: &BTreeSet<AttemptId>,
+    ) -> Vec<Decision> {
+        let Some(known) = self.workers.get_mut(&worker) else { return Vec::new() };
+        known.heard_at = now;
+        let missing: Vec<AttemptId> =
+            known.holds.keys().filter(|attempt| !has.contains(attempt)).copied().collect();
+        let mut decisions = Vec::new();
+        for attempt in missing {
+            let leased = self.holder(&attempt) == Some(worker);
+            decisions.extend(self.ended(now, worker, attempt));
+            if leased {
+                // The worker lives: it is not the step that ended it.
+                decisions.push(Decision::Lost { attempt, worker: None });
+            }
+        }
+        for attempt in has {
+            if !self.adopted(now, worker, *attempt) {
+                decisions.push(Decision::Stop { worker, attempt: *attempt });
+            }
+        }
+        decisions
+    }
+
     /// Something came from a worker; `false`: it is not known and must say hello first.
     pub fn heard(&mut self, now: MonotonicMs, worker: WorkerId) -> bool {
         match self.workers.get_mut(&worker) {

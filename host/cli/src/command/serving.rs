@@ -18,7 +18,7 @@ use crate::follow::{Followed, Following, follow, log_end};
 use crate::interrupt::Interrupt;
 use crate::logging::Verbosity;
 use crate::progress::Progress;
-use crate::session::{Durability, Purpose, Requests as _, ServeOptions, Session};
+use crate::session::{Durability, Network, Purpose, Requests as _, ServeOptions, Session};
 
 /// For attempts to be given up and the store to be closed, after a run or a first Ctrl-C.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -73,11 +73,18 @@ impl ServeArgs {
     }
 
     pub(crate) fn purpose(&self, engine: &Engine, config: &Config) -> Purpose {
-        Purpose::Serve(ServeOptions {
-            slots: self.slots(config),
-            durability: self.durability,
-            engine: engine.clone(),
-        })
+        Purpose::Serve(self.options(engine, config, None))
+    }
+
+    pub(crate) fn options(
+        &self,
+        engine: &Engine,
+        config: &Config,
+        network: Option<Network>,
+    ) -> ServeOptions {
+        // Who serves others runs nothing itself unless told to.
+        let slots = if network.is_some() { self.slots.unwrap_or(0) } else { self.slots(config) };
+        ServeOptions { slots, durability: self.durability, engine: engine.clone(), network }
     }
 }
 

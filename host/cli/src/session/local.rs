@@ -1,15 +1,21 @@
 //! The data folder, held by this process: coordinator and, for runs, a worker.
 
-use std::io;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use wfhost_checkpoint::{Content, DataFolder, Error as StoreError, OpenOptions};
-use wfhost_coordinator::{Coordinator, CoordinatorHandle, CoordinatorOptions};
+use wfhost_coordinator::{Coordinator, CoordinatorHandle, CoordinatorOptions, Recovery};
 use wfhost_transport::client::{Answer, Request};
-use wfhost_transport::{Endpoint, Hub, ServerLink, ServerOptions, WorkerLink};
+use wfhost_transport::{
+    Bind, Coordinator as Joined, Endpoint, Hub, KeyFiles, ServerLink, ServerOptions, WorkerLink,
+};
 use wfhost_worker::{
-    ContentSource, Options as WorkerOptions, PluginExecutor, Worker, WorkerHandle,
+    ContentSource, Directories, Options as WorkerOptions, PluginExecutor, Worker, WorkerHandle,
 };
 use wfhost_workflow::Digest;
 
@@ -17,6 +23,7 @@ use super::{Holder, OpenError, Purpose, Requests};
 use crate::data_folder::DataDir;
 use crate::engine::Engine;
 use crate::error::{CommandError, Result};
+use crate::exit_code::ExitCode;
 use crate::run_id;
 
 /// When a commit counts as done: when it survives a power cut, when it survives the end of this
@@ -47,12 +54,22 @@ pub(crate) struct ServeOptions {
     pub(crate) durability: Durability,
     /// What runs them.
     pub(crate) engine: Engine,
+    /// Who else may join; `None`: nobody, and runs are served when they are resumed.
+    pub(crate) network: Option<Network>,
+}
+
+/// Where others connect, and who may.
+#[derive(Clone)]
+pub(crate) struct Network {
+    pub(crate) binds: Vec<Bind>,
+    pub(crate) keys: KeyFiles,
 }
 
 /// Coordinator and worker in this process. Fields are dropped in this order: the folder last.
 pub(crate) struct Local {
     worker: Option<WorkerHandle>,
     coordinator: CoordinatorHandle,
+    addresses: Vec<String>,
     hub: Hub,
     folder: DataFolder,
 }
@@ -86,12 +103,21 @@ impl Local {
             Purpose::Ask | Purpose::Reach => None,
             Purpose::Serve(_) => Some(folder.path.clone()),
         };
+        let network = match purpose {
+            Purpose::Ask | Purpose::Reach => None,
+            Purpose::Serve(options) => options.network.clone(),
+        };
+        let recovery = if network.is_some() { Recovery::All } else { Recovery::OnDemand };
+        let (network, keys) = network.map_or_else(Default::default, |it| (it.binds, it.keys));
         let (link, waker) = ServerLink::bind(&ServerOptions {
             hub: hub.clone(),
             workers: vec![workers.clone()],
             control,
+            network,
+            keys,
         })
-        .map_err(CommandError::store)?;
+        .map_err(cannot_listen)?;
+        let addresses = link.addresses();
         let coordinator = Coordinator::start(CoordinatorOptions {
             store: Arc::clone(&folder.store),
             content: folder.content.clone(),
@@ -99,13 +125,16 @@ impl Local {
             link,
             waker,
             seed: u64::from_le_bytes(run_id::random()?),
+            secret: secret(&folder.path)?,
+            recovery,
         })
         .map_err(CommandError::store)?;
         let worker = match purpose {
             Purpose::Ask | Purpose::Reach => None,
+            Purpose::Serve(options) if options.slots == 0 => None,
             Purpose::Serve(options) => Some(start_worker(&folder, options, &hub, &workers)?),
         };
-        Ok(Self { worker, coordinator, hub, folder })
+        Ok(Self { worker, coordinator, addresses, hub, folder })
     }
 
     pub(crate) fn store(&self, contents: &[(Digest, &[u8])]) -> Result<()> {
@@ -113,6 +142,16 @@ impl Local {
             self.folder.content.put(content)?;
         }
         Ok(())
+    }
+
+    /// Where others connect, with the ports that were free where any was asked for.
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        self.addresses.clone()
+    }
+
+    /// Why the store failed, if it has.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.coordinator.failure()
     }
 
     /// What is under way is given up; what is done is kept.
@@ -147,15 +186,61 @@ fn start_worker(
     hub: &Hub,
     at: &Endpoint,
 ) -> Result<WorkerHandle> {
+    let at = Joined::local(at.clone());
     let (link, _waker) = WorkerLink::connect(hub, at).map_err(CommandError::store)?;
+    let executor = PluginExecutor::new(options.engine.host().clone(), Directories::OfThisMachine);
     let options = WorkerOptions {
         name: "embedded".to_owned(),
+        instance: u64::from_le_bytes(run_id::random()?),
+        labels: BTreeMap::new(),
         slots: options.slots,
-        executor: Arc::new(PluginExecutor::new(options.engine.host().clone())),
+        spool: None,
+        told: Box::new(|_| {}),
+        executor: Arc::new(executor),
         content: Some(Arc::new(LocalContent(folder.content.clone()))),
         runtime: options.engine.runtime().handle().clone(),
     };
     Worker::start(options, link).map_err(CommandError::store)
+}
+
+/// What is known to this folder's coordinators alone; made when it is missing.
+fn secret(folder: &Path) -> Result<[u8; 32]> {
+    let path = folder.join("secret");
+    let failed = |error| {
+        CommandError::store(error).context(format!("could not use the secret {}", path.display()))
+    };
+    match fs::read(&path) {
+        Ok(bytes) => match bytes.as_slice().try_into() {
+            Ok(secret) => return Ok(secret),
+            // A process that was killed here: nothing was handed out by half a secret.
+            Err(_) => fs::remove_file(&path).map_err(failed)?,
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
+    }
+    let secret = run_id::random()?;
+    let new = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+    new.and_then(|mut file| file.write_all(&secret).and_then(|()| file.sync_all()))
+        .map_err(failed)?;
+    Ok(secret)
+}
+
+/// An address or a list of keys is the command line's, a folder the store's.
+fn cannot_listen(error: wfhost_transport::Error) -> CommandError {
+    use wfhost_transport::Error;
+    let code = match &error {
+        Error::Bind { .. } | Error::Keys(_) | Error::Insecure { .. } | Error::NoCurve { .. } => {
+            ExitCode::Usage
+        }
+        _ => ExitCode::Store,
+    };
+    let insecure = matches!(error, Error::Insecure { .. });
+    let error = CommandError::new(code, error);
+    if insecure {
+        error.hint("without --insecure the address has a key, and so have those who connect")
+    } else {
+        error
+    }
 }
 
 /// The folder's own contents need not travel.

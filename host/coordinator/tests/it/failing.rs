@@ -80,7 +80,7 @@ fn after_a_failure(stores_first: bool) -> (String, u32) {
     assert!(matches!(later, Answer::Refused(Refusal::Store(_))), "{later:?}");
     assert!(setting.coordinator.failure().is_some());
     // Nothing of what was not stored was acted on.
-    assert_eq!(worker.unread(), []);
+    assert!(worker.unread().is_empty());
 
     let setting = Setting::around(inner, content);
     assert_eq!(setting.ask(Request::Resume { run }), Answer::Done);

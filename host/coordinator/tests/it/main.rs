@@ -5,6 +5,7 @@
 
 mod failing;
 mod requests;
+mod returning;
 mod runs;
 mod setting;
 mod workers;

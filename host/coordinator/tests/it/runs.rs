@@ -45,7 +45,7 @@ fn a_failure_is_tried_again_and_then_ends_the_run() {
         assert_eq!(second.attempt.attempt.0, attempt);
         let failure = Failure::new(FailureKind::Trap, "trap", "unreachable");
         let outcome = Outcome::Failed(failure);
-        worker.say(&FromWorker::Ended { attempt: second.attempt, outcome });
+        worker.end(second.attempt, outcome);
     }
     let (status, output, error) = setting.ended(run);
     assert_eq!((status, output), (RunStatus::Failed, None));
@@ -69,7 +69,7 @@ fn a_result_of_another_attempt_or_a_second_one_does_not_count() {
     );
     worker.succeed(second.attempt, "1");
     assert_eq!(setting.ended(run).0, RunStatus::Succeeded);
-    assert_eq!(worker.unread(), []);
+    assert!(worker.unread().is_empty());
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn what_a_step_writes_is_seen_by_the_next_and_a_failed_attempt_writes_nothing() 
         output: wfhost_workflow::Json::parse("{\"y\":1}").unwrap(),
         kv: vec![write.clone()],
     };
-    worker.say(&FromWorker::Ended { attempt: first.attempt, outcome });
+    worker.end(first.attempt, outcome);
     let second = worker.dispatch();
     assert_eq!(second.kv, [write]);
     worker.succeed(second.attempt, "1");
@@ -207,7 +207,7 @@ fn what_no_message_can_carry_fails_the_attempt_and_no_worker_is_lost_for_it() {
     let write = |number: u32| KvWrite { key: format!("k{number}"), value: Some(vec![7; 1 << 20]) };
     let output = wfhost_workflow::Json::parse("{\"y\":1}").unwrap();
     let outcome = Outcome::Succeeded { output, kv: (0..20).map(write).collect() };
-    worker.say(&FromWorker::Ended { attempt: first.attempt, outcome });
+    worker.end(first.attempt, outcome);
     let (status, _, error) = setting.ended(run);
     assert_eq!(status, RunStatus::Failed);
     assert!(error.unwrap().contains("message-bytes"));

@@ -1,13 +1,19 @@
 //! A coordinator to talk to, and a worker whose every word is the test's.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use wfhost_checkpoint::{Content, Store, memory};
-use wfhost_coordinator::{Coordinator, CoordinatorHandle, CoordinatorOptions};
+use wfhost_coordinator::{Coordinator, CoordinatorHandle, CoordinatorOptions, Recovery};
 use wfhost_transport::client::{Answer, Request, RunView, Start};
-use wfhost_transport::message::{Dispatch, FromWorker, Outcome, PROTOCOL, ToWorker};
-use wfhost_transport::{Endpoint, Hub, ServerLink, ServerOptions, WorkerEvent, WorkerLink};
+use wfhost_transport::message::{
+    Dispatch, FromWorker, Held, Hello, Outcome, PROTOCOL, ToWorker, Token,
+};
+use wfhost_transport::{
+    Coordinator as JoinedAt, Endpoint, Hub, ServerLink, ServerOptions, WorkerEvent, WorkerLink,
+};
 use wfhost_workflow::run::RunStatus;
 use wfhost_workflow::{AttemptId, Digest, Json, Limits, PinnedPlugin, RunId, TimestampMs};
 
@@ -33,9 +39,17 @@ impl Setting {
     }
 
     pub(crate) fn around(store: Arc<dyn Store>, content: Content) -> Self {
+        Self::recovering(store, content, Recovery::OnDemand)
+    }
+
+    fn recovering(store: Arc<dyn Store>, content: Content, recovery: Recovery) -> Self {
         let hub = Hub::new();
         let folder = tempfile::tempdir().unwrap();
-        let options = ServerOptions { hub: hub.clone(), workers: vec![workers()], control: None };
+        let options = ServerOptions {
+            hub: hub.clone(),
+            workers: vec![workers()],
+            ..ServerOptions::default()
+        };
         let (link, waker) = ServerLink::bind(&options).unwrap();
         let coordinator = Coordinator::start(CoordinatorOptions {
             store: Arc::clone(&store),
@@ -44,6 +58,8 @@ impl Setting {
             link,
             waker,
             seed: 7,
+            secret: [3; 32],
+            recovery,
         })
         .unwrap();
         Self { coordinator, store, content, hub, folder }
@@ -56,9 +72,22 @@ impl Setting {
         Self::around(self.store, self.content)
     }
 
+    /// Another life of one that serves workers which outlive it.
+    pub(crate) fn restart_serving(self) -> Self {
+        assert!(self.coordinator.stop(PATIENCE));
+        drop(self.folder);
+        Self::recovering(self.store, self.content, Recovery::All)
+    }
+
     pub(crate) fn worker(&self, slots: u32) -> ScriptedWorker {
-        let (link, _waker) = WorkerLink::connect(&self.hub, &workers()).unwrap();
-        let mut worker = ScriptedWorker { link, seen: Vec::new() };
+        let (link, _waker) = WorkerLink::connect(&self.hub, JoinedAt::local(workers())).unwrap();
+        let mut worker = ScriptedWorker {
+            link,
+            seen: Vec::new(),
+            tokens: HashMap::new(),
+            instance: None,
+            running: Vec::new(),
+        };
         worker.hello(PROTOCOL, slots);
         match worker.next("a welcome", |message| matches!(message, ToWorker::Welcome { .. })) {
             ToWorker::Welcome { protocol, .. } => assert_eq!(protocol, PROTOCOL),
@@ -67,9 +96,32 @@ impl Setting {
         worker
     }
 
+    /// The process of `before` on another connection, with these attempts.
+    pub(crate) fn returned(
+        &self,
+        before: &ScriptedWorker,
+        has: &[AttemptId],
+        slots: u32,
+    ) -> ScriptedWorker {
+        let mut worker = self.stranger();
+        worker.instance = before.instance;
+        worker.tokens.clone_from(&before.tokens);
+        let held = |attempt: &AttemptId| Held { attempt: *attempt, token: before.tokens[attempt] };
+        worker.running = has.iter().map(held).collect();
+        worker.hello(PROTOCOL, slots);
+        worker.next("a welcome", |message| matches!(message, ToWorker::Welcome { .. }));
+        worker
+    }
+
     pub(crate) fn stranger(&self) -> ScriptedWorker {
-        let (link, _waker) = WorkerLink::connect(&self.hub, &workers()).unwrap();
-        ScriptedWorker { link, seen: Vec::new() }
+        let (link, _waker) = WorkerLink::connect(&self.hub, JoinedAt::local(workers())).unwrap();
+        ScriptedWorker {
+            link,
+            seen: Vec::new(),
+            tokens: HashMap::new(),
+            instance: None,
+            running: Vec::new(),
+        }
     }
 
     pub(crate) fn ask(&self, request: Request) -> Answer {
@@ -145,12 +197,22 @@ impl Setting {
 pub(crate) struct ScriptedWorker {
     link: WorkerLink,
     seen: Vec<ToWorker>,
+    pub(crate) tokens: HashMap<AttemptId, Token>,
+    /// Of its process; drawn with the first hello.
+    pub(crate) instance: Option<u64>,
+    /// What it says it has.
+    pub(crate) running: Vec<Held>,
 }
 
 impl ScriptedWorker {
     pub(crate) fn hello(&mut self, protocol: u16, slots: u32) {
         let name = "scripted".to_owned();
-        self.say(&FromWorker::Hello { protocol, name, slots, running: Vec::new() });
+        static INSTANCES: AtomicU64 = AtomicU64::new(1);
+        let instance =
+            *self.instance.get_or_insert_with(|| INSTANCES.fetch_add(1, Ordering::Relaxed));
+        let running = self.running.clone();
+        let hello = Hello { protocol, name, slots, instance, running, ..Hello::default() };
+        self.say(&FromWorker::Hello(Box::new(hello)));
     }
 
     pub(crate) fn say(&mut self, message: &FromWorker) {
@@ -177,7 +239,12 @@ impl ScriptedWorker {
         for event in events {
             match event {
                 WorkerEvent::Message(ToWorker::Heartbeat) | WorkerEvent::Woken => {}
-                WorkerEvent::Message(message) => self.seen.push(message),
+                WorkerEvent::Message(message) => {
+                    if let ToWorker::Dispatch(dispatch) = &message {
+                        self.tokens.insert(dispatch.attempt, dispatch.token);
+                    }
+                    self.seen.push(message);
+                }
                 WorkerEvent::BadMessage(error) => panic!("{error}"),
             }
         }
@@ -191,10 +258,20 @@ impl ScriptedWorker {
         }
     }
 
+    /// A dispatch that is there already, or comes soon.
+    pub(crate) fn dispatched(&mut self) -> Option<Dispatch> {
+        self.take_in();
+        let at = self.seen.iter().position(|message| matches!(message, ToWorker::Dispatch(_)))?;
+        match self.seen.remove(at) {
+            ToWorker::Dispatch(dispatch) => Some(*dispatch),
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[track_caller]
     pub(crate) fn cancel(&mut self) -> AttemptId {
         match self.next("a cancel", |message| matches!(message, ToWorker::Cancel { .. })) {
-            ToWorker::Cancel { attempt } => attempt,
+            ToWorker::Cancel { attempt, .. } => attempt,
             other => panic!("{other:?}"),
         }
     }
@@ -202,12 +279,18 @@ impl ScriptedWorker {
     pub(crate) fn succeed(&mut self, attempt: AttemptId, output: &str) {
         let output = Json::parse(output).unwrap();
         let outcome = Outcome::Succeeded { output, kv: Vec::new() };
-        self.say(&FromWorker::Ended { attempt, outcome });
+        self.end(attempt, outcome);
+    }
+
+    pub(crate) fn end(&mut self, attempt: AttemptId, outcome: Outcome) {
+        let token = self.tokens.get(&attempt).copied().unwrap_or_default();
+        self.say(&FromWorker::Ended { attempt, token, outcome });
     }
 
     /// Whether anything but heartbeats and answers came since; for what must not happen, after
     /// something that comes later has happened.
-    pub(crate) fn unread(&self) -> &[ToWorker] {
-        &self.seen
+    pub(crate) fn unread(&self) -> Vec<&ToWorker> {
+        let answers = |message: &&ToWorker| !matches!(message, ToWorker::Taken { .. });
+        self.seen.iter().filter(answers).collect()
     }
 }

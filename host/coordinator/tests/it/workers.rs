@@ -70,7 +70,7 @@ fn a_draining_worker_gets_nothing_more() {
     let second = other.dispatch();
     other.succeed(second.attempt, "1");
     assert_eq!(setting.ended(run).0, RunStatus::Succeeded);
-    assert_eq!(draining.unread(), []);
+    assert!(draining.unread().is_empty());
 }
 
 #[test]
@@ -85,7 +85,7 @@ output: '${steps.m}'
     let run = setting.start(1, MAP, "{}");
     let mut held = vec![worker.dispatch(), worker.dispatch()];
     for _ in 0..4 {
-        assert_eq!(worker.unread(), []);
+        assert!(worker.unread().is_empty());
         let done = held.remove(0);
         worker.succeed(done.attempt, "0");
         held.push(worker.dispatch());
@@ -106,7 +106,7 @@ fn what_a_worker_stops_by_itself_is_not_the_steps_failure() {
         assert_eq!(dispatch.attempt.attempt.0 as usize, number + 1);
         let failure = Failure::new(FailureKind::Host, code, "the worker's doing");
         let outcome = Outcome::Failed(failure);
-        worker.say(&FromWorker::Ended { attempt: dispatch.attempt, outcome });
+        worker.end(dispatch.attempt, outcome);
     }
     let first = worker.dispatch();
     worker.succeed(first.attempt, "{\"y\":1}");

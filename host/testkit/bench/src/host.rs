@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use wfhost_checkpoint::{Content, DataFolder, Durability, OpenOptions};
-use wfhost_coordinator::{Coordinator, CoordinatorHandle, CoordinatorOptions};
+use wfhost_coordinator::{Coordinator, CoordinatorHandle, CoordinatorOptions, Recovery};
 use wfhost_plugin::{HostOptions, PluginHost};
 use wfhost_transport::client::{Answer, Request, Start, StepShown};
-use wfhost_transport::{Endpoint, Hub, ServerLink, ServerOptions, WorkerLink};
-use wfhost_worker::{ContentSource, Options, PluginExecutor, Worker, WorkerHandle};
+use wfhost_transport::{
+    Coordinator as JoinedAt, Endpoint, Hub, ServerLink, ServerOptions, WorkerLink,
+};
+use wfhost_worker::{ContentSource, Directories, Options, PluginExecutor, Worker, WorkerHandle};
 use wfhost_workflow::run::RunStatus;
 use wfhost_workflow::{Digest, Json, Limits, PinnedPlugin, RunId};
 
@@ -47,7 +49,7 @@ impl Host {
         let (link, waker) = ServerLink::bind(&ServerOptions {
             hub: hub.clone(),
             workers: vec![endpoint.clone()],
-            control: None,
+            ..ServerOptions::default()
         })
         .expect(SET_UP);
         let coordinator = Coordinator::start(CoordinatorOptions {
@@ -57,18 +59,25 @@ impl Host {
             link,
             waker,
             seed: 1,
+            secret: [1; 32],
+            recovery: Recovery::OnDemand,
         })
         .expect(SET_UP);
         let runtime =
             tokio::runtime::Builder::new_multi_thread().enable_all().build().expect(SET_UP);
         let plugins =
             PluginHost::new(HostOptions { slots, ..HostOptions::default() }).expect(SET_UP);
-        let (worker_link, _waker) = WorkerLink::connect(&hub, &endpoint).expect(SET_UP);
+        let (worker_link, _waker) =
+            WorkerLink::connect(&hub, JoinedAt::local(endpoint)).expect(SET_UP);
         let worker = Worker::start(
             Options {
                 name: "bench".to_owned(),
+                instance: 1,
+                labels: std::collections::BTreeMap::new(),
                 slots,
-                executor: Arc::new(PluginExecutor::new(plugins)),
+                spool: None,
+                told: Box::new(|_| {}),
+                executor: Arc::new(PluginExecutor::new(plugins, Directories::OfThisMachine)),
                 content: Some(Arc::new(Local(folder.content.clone()))),
                 runtime: runtime.handle().clone(),
             },

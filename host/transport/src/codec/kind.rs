@@ -44,6 +44,8 @@ pub enum Kind {
     Drain = 39,
     /// [`ToWorker::Identify`].
     Identify = 40,
+    /// [`ToWorker::Taken`].
+    Taken = 41,
     /// [`Request::Start`].
     Start = 65,
     /// Any other [`Request`].
@@ -56,7 +58,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Hello,
         Self::WorkerHeartbeat,
         Self::Ended,
@@ -74,6 +76,7 @@ impl Kind {
         Self::Heartbeat,
         Self::Drain,
         Self::Identify,
+        Self::Taken,
         Self::Start,
         Self::Request,
         Self::Put,
@@ -106,6 +109,7 @@ impl Kind {
             | Self::Cancel
             | Self::Heartbeat
             | Self::Drain
+            | Self::Taken
             | Self::Identify => 4 << 10,
             // A run's input, and a run's output.
             Self::Start | Self::Answer => CLIENT_FRAME_BYTES_MAX,
@@ -122,7 +126,7 @@ pub trait Framed: Serialize + DeserializeOwned {
 impl Framed for FromWorker {
     fn kind(&self) -> Kind {
         match self {
-            Self::Hello { .. } => Kind::Hello,
+            Self::Hello(_) => Kind::Hello,
             Self::Heartbeat => Kind::WorkerHeartbeat,
             Self::Ended { .. } => Kind::Ended,
             Self::Log { .. } => Kind::Log,
@@ -146,6 +150,7 @@ impl Framed for ToWorker {
             Self::Heartbeat => Kind::Heartbeat,
             Self::Drain => Kind::Drain,
             Self::Identify => Kind::Identify,
+            Self::Taken { .. } => Kind::Taken,
         }
     }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use wfhost_transport::codec::CHUNK_BYTES;
-use wfhost_transport::message::{CANCELLED, FromWorker, LogLevel, PROTOCOL, Payload, ToWorker};
+use wfhost_transport::message::{CANCELLED, FromWorker, Held, LogLevel, Payload, ToWorker};
 use wfhost_worker::Ending;
 use wfhost_workflow::{Digest, FailureKind, Limit, Limits};
 
-use crate::harness::{LIMIT, Local, Setting, World, now, succeeded};
+use crate::harness::{LIMIT, Local, Setting, TOKEN, World, hello, now, succeeded};
 
 fn both() -> [Setting; 2] {
     [Setting::default(), Setting { over_ipc: true, ..Setting::default() }]
@@ -44,7 +44,7 @@ fn many_attempts_at_once_end_once_each() {
         }
         for next in slots..2000 + slots {
             match world.next() {
-                FromWorker::Ended { attempt, outcome } => {
+                FromWorker::Ended { attempt, outcome, .. } => {
                     let number = attempt.task.index.unwrap();
                     assert_eq!(outcome, succeeded(&number.to_string()));
                     ended[number as usize] += 1;
@@ -64,11 +64,11 @@ fn a_cancelled_attempt_stops_and_gives_its_slot_back() {
     for setting in both() {
         let mut world = World::new(Setting { slots: 1, ..setting });
         let waiting = world.waiting(1);
-        world.tell(&ToWorker::Cancel { attempt: waiting });
+        world.tell(&ToWorker::Cancel { attempt: waiting, token: TOKEN });
         let failure = world.failure_of(waiting);
         assert_eq!((failure.kind, failure.code.as_str()), (FailureKind::Host, CANCELLED));
         // The slot is free, and cancelling what is over is answered: the end may have got lost.
-        world.tell(&ToWorker::Cancel { attempt: waiting });
+        world.tell(&ToWorker::Cancel { attempt: waiting, token: TOKEN });
         assert_eq!(world.failure_of(waiting).code, CANCELLED);
         let next = world.dispatch(2, "echo", "2");
         assert_eq!(world.end_of(next), succeeded("2"));
@@ -94,7 +94,7 @@ fn more_than_the_slots_is_refused() {
     let waiting = world.waiting(1);
     let over = world.dispatch(2, "echo", "2");
     assert_eq!(world.failure_of(over).code, "no-slot");
-    world.tell(&ToWorker::Cancel { attempt: waiting });
+    world.tell(&ToWorker::Cancel { attempt: waiting, token: TOKEN });
     assert_eq!(world.failure_of(waiting).code, CANCELLED);
 }
 
@@ -103,7 +103,7 @@ fn an_attempt_that_is_dispatched_twice_ends_once() {
     let mut world = World::new(Setting::default());
     let waiting = world.waiting(1);
     world.dispatch(1, "echo", "1");
-    world.tell(&ToWorker::Cancel { attempt: waiting });
+    world.tell(&ToWorker::Cancel { attempt: waiting, token: TOKEN });
     assert_eq!(world.failure_of(waiting).code, CANCELLED);
     let next = world.dispatch(2, "echo", "2");
     assert_eq!(world.end_of(next), succeeded("2"));
@@ -314,7 +314,7 @@ fn the_heart_beats() {
             world.server.poll(Some(LIMIT), &mut events).unwrap();
             world.heartbeats += events.drain(..).count() as u32;
         }
-        world.tell(&ToWorker::Cancel { attempt: waiting });
+        world.tell(&ToWorker::Cancel { attempt: waiting, token: TOKEN });
         assert_eq!(world.failure_of(waiting).code, CANCELLED);
     }
 }
@@ -324,13 +324,8 @@ fn asked_again_it_names_what_it_is_running() {
     let mut world = World::new(Setting::default());
     let waiting = world.waiting(1);
     world.tell(&ToWorker::Identify);
-    let hello = FromWorker::Hello {
-        protocol: PROTOCOL,
-        name: "tested".to_owned(),
-        slots: 4,
-        running: vec![waiting],
-    };
-    assert_eq!(world.next(), hello);
+    let held = Held { attempt: waiting, token: TOKEN };
+    assert_eq!(world.next(), hello(4, vec![held]));
 }
 
 #[test]
@@ -340,7 +335,7 @@ fn drained_by_its_process_it_says_so_and_finishes() {
         let waiting = world.waiting(1);
         world.worker.as_ref().unwrap().drain();
         assert_eq!(world.next(), FromWorker::Draining);
-        world.tell(&ToWorker::Cancel { attempt: waiting });
+        world.tell(&ToWorker::Cancel { attempt: waiting, token: TOKEN });
         assert_eq!(world.failure_of(waiting).code, CANCELLED);
         assert_eq!(world.next(), FromWorker::Goodbye);
         assert!(matches!(world.join(), Ending::Drained));
@@ -387,8 +382,7 @@ fn a_worker_outlives_no_coordinator_of_its_own_process() {
     let World { server, worker, .. } = &mut world;
     let elsewhere = wfhost_transport::ServerOptions {
         hub: wfhost_transport::Hub::new(),
-        workers: Vec::new(),
-        control: None,
+        ..wfhost_transport::ServerOptions::default()
     };
     let (nobody, _) = wfhost_transport::ServerLink::bind(&elsewhere).unwrap();
     drop(std::mem::replace(server, nobody));

@@ -1,14 +1,16 @@
 //! A coordinator that does what a test says, and an executor that does what a function's name says.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 use wfhost_transport::message::{
-    Dispatch, FromWorker, LogLevel, Outcome, PROTOCOL, Payload, ToWorker,
+    Dispatch, FromWorker, Held, Hello, LogLevel, Outcome, PROTOCOL, Payload, ToWorker, Token,
 };
-use wfhost_transport::{Endpoint, Hub, ServerEvent, ServerLink, ServerOptions, WorkerLink};
+use wfhost_transport::{
+    Coordinator, Endpoint, Hub, ServerEvent, ServerLink, ServerOptions, WorkerLink,
+};
 use wfhost_worker::{
     Completion, ContentSource, Ending, Executor, FnExecutor, Job, Options, Worker, WorkerHandle,
 };
@@ -65,6 +67,23 @@ impl ContentSource for Local {
     }
 }
 
+/// What every dispatch carries.
+pub(crate) const TOKEN: Token = Token([5; 16]);
+
+const INSTANCE: u64 = 77;
+
+pub(crate) fn hello(slots: u32, running: Vec<Held>) -> FromWorker {
+    FromWorker::Hello(Box::new(Hello {
+        protocol: PROTOCOL,
+        name: "tested".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        instance: INSTANCE,
+        slots,
+        running,
+        ..Hello::default()
+    }))
+}
+
 impl World {
     pub(crate) fn new(setting: Setting) -> Self {
         let mut world = Self::unwelcomed(setting);
@@ -82,18 +101,25 @@ impl World {
             Endpoint::inproc("workers")
         };
         let hub = Hub::new();
-        let options =
-            ServerOptions { hub: hub.clone(), workers: vec![endpoint.clone()], control: None };
+        let options = ServerOptions {
+            hub: hub.clone(),
+            workers: vec![endpoint.clone()],
+            ..ServerOptions::default()
+        };
         let (server, _) = ServerLink::bind(&options).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .unwrap();
-        let (link, _) = WorkerLink::connect(&hub, &endpoint).unwrap();
+        let (link, _) = WorkerLink::connect(&hub, Coordinator::local(endpoint)).unwrap();
         let options = Options {
             name: "tested".to_owned(),
+            instance: INSTANCE,
+            labels: BTreeMap::new(),
             slots: setting.slots,
+            spool: None,
+            told: Box::new(|_| {}),
             executor: setting.executor,
             content: setting.content,
             runtime: runtime.handle().clone(),
@@ -110,13 +136,7 @@ impl World {
             _runtime: runtime,
             _folder: folder,
         };
-        let hello = FromWorker::Hello {
-            protocol: PROTOCOL,
-            name: "tested".to_owned(),
-            slots: setting.slots,
-            running: Vec::new(),
-        };
-        assert_eq!(world.next(), hello);
+        assert_eq!(world.next(), hello(setting.slots, Vec::new()));
         world
     }
 
@@ -140,6 +160,7 @@ impl World {
         let mut dispatch = Dispatch {
             plugin: None,
             attempt,
+            token: TOKEN,
             workflow: "w".into(),
             step: "s".into(),
             component: Digest::of(b"component"),
@@ -164,7 +185,7 @@ impl World {
         loop {
             while !self.events.is_empty() {
                 match self.events.remove(0) {
-                    ServerEvent::Worker(id, message) => {
+                    ServerEvent::Worker(id, _, message) => {
                         self.id = id;
                         if let Some(message) = self.handle(message) {
                             return message;
@@ -189,6 +210,12 @@ impl World {
                 let part = content.into_iter().skip(offset as usize).take(len as usize).collect();
                 self.tell(&ToWorker::Chunk { digest, offset, total, bytes: part });
             }
+            FromWorker::Ended { attempt, token, outcome } => {
+                let known = [TOKEN, Token::default()].contains(&token);
+                assert!(known, "an end without the token of its dispatch");
+                self.tell(&ToWorker::Taken { attempt });
+                return Some(FromWorker::Ended { attempt, token, outcome });
+            }
             other => return Some(other),
         }
         None
@@ -197,7 +224,7 @@ impl World {
     /// The end of this attempt, which is what the worker says next.
     pub(crate) fn end_of(&mut self, attempt: AttemptId) -> Outcome {
         match self.next() {
-            FromWorker::Ended { attempt: of, outcome } if of == attempt => outcome,
+            FromWorker::Ended { attempt: of, outcome, .. } if of == attempt => outcome,
             other => panic!("{other:?}"),
         }
     }

@@ -6,7 +6,7 @@ use wfhost_plugin::{HostOptions, PluginHost};
 use wfhost_testkit::guest;
 use wfhost_transport::codec::CHUNK_BYTES;
 use wfhost_transport::message::{FromWorker, LogLevel, Outcome, Payload};
-use wfhost_worker::PluginExecutor;
+use wfhost_worker::{Directories, PluginExecutor};
 use wfhost_workflow::run::KvWrite;
 use wfhost_workflow::{Digest, FailureKind, Json};
 
@@ -14,7 +14,10 @@ use crate::harness::{Setting, World, succeeded};
 
 fn world() -> World {
     let host = PluginHost::new(HostOptions { slots: 4, ..HostOptions::default() }).unwrap();
-    World::new(Setting { executor: Arc::new(PluginExecutor::new(host)), ..Setting::default() })
+    World::new(Setting {
+        executor: Arc::new(PluginExecutor::new(host, Directories::OfThisMachine)),
+        ..Setting::default()
+    })
 }
 
 /// The coordinator has this guest.

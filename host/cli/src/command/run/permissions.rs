@@ -1,6 +1,6 @@
 //! Which directories the plugins of a run get: asked for, given and allowed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use wfhost_plugin::grants::{self, Denial, GivenDir};
 use wfhost_workflow::definition::{DirGiven, PluginUse};
@@ -128,7 +128,8 @@ fn given_dir(
     if path.is_empty() {
         return Err(file.refused_at(dir.at, "the directory's path is empty".to_owned()));
     }
-    let host_path = if dir.path.constant_text().is_some() {
+    let by_name = grants::is_by_name(Path::new(&path));
+    let host_path = if dir.path.constant_text().is_some() && !by_name {
         file.folder().join(&path)
     } else {
         PathBuf::from(&path)

@@ -1,0 +1,175 @@
+//! `wfhost serve`: the coordinator of many machines.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+use wfhost_transport::keys::KeyPair;
+use wfhost_transport::{Bind, Endpoint, KeyFiles};
+
+use super::Context;
+use super::keygen::key_error;
+use super::serving::ServeArgs;
+use crate::error::{CommandError, Result};
+use crate::exit_code::ExitCode;
+use crate::interrupt::Interrupt;
+use crate::session::{Network, Purpose, Session};
+
+/// For attempts to be given up and the store to be closed.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether to stop.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Hold a data folder and hand its steps to workers
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Workers join with `wfhost worker`, commands reach the coordinator through the data folder or with
+`--server`. Over the network everything is encrypted, and everybody is their key: workers and
+clients have lists of their own, which are read again when they change. A key that is taken off is
+not listened to from then on. Open runs go on, also those of a process that was killed.
+
+The coordinator's own key is made at the first start, in the data folder; who connects has to know
+its public half. To change it without a pause, bind a second address with a new key, let workers
+and clients join there, then leave the first one out.
+
+Examples:
+  wfhost serve --data ./data --bind tcp://0.0.0.0:7411 --workers workers.keys --clients clients.keys
+  wfhost serve --data ./data --slots 4
+  wfhost serve --bind tcp://0.0.0.0:7411 --bind tcp://0.0.0.0:7412=new.key --workers workers.keys")]
+pub(crate) struct ServeCommandArgs {
+    /// Where workers and clients connect, such as tcp://0.0.0.0:7411; with `=FILE`, by another key
+    #[arg(long, value_name = "ADDRESS[=FILE]")]
+    bind: Vec<BindArg>,
+    /// The coordinator's own key [default: server.key in the data folder, made when it is missing]
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// The keys of workers: a file with a public key a line
+    #[arg(long, value_name = "FILE")]
+    workers: Option<PathBuf>,
+    /// The keys of clients
+    #[arg(long, value_name = "FILE")]
+    clients: Option<PathBuf>,
+    /// Encrypt nothing and ask nobody for a key; only on addresses that no other machine reaches
+    #[arg(long, conflicts_with_all = ["key", "workers", "clients"])]
+    insecure: bool,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+/// `ADDRESS` or `ADDRESS=FILE`.
+#[derive(Debug, Clone)]
+struct BindArg {
+    endpoint: Endpoint,
+    key: Option<PathBuf>,
+}
+
+impl std::str::FromStr for BindArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (address, key) = match text.split_once('=') {
+            Some((address, key)) => (address, Some(PathBuf::from(key))),
+            None => (text, None),
+        };
+        let endpoint: Endpoint = address.parse().map_err(|error| format!("{error}"))?;
+        match endpoint {
+            Endpoint::Tcp(_) => Ok(Self { endpoint, key }),
+            Endpoint::Ipc(_) | Endpoint::Inproc(_) => Err("only tcp:// addresses".to_owned()),
+        }
+    }
+}
+
+impl ServeCommandArgs {
+    pub(crate) fn carry_out(self, context: &Context) -> Result<ExitCode> {
+        let interrupt = Interrupt::listen()?;
+        context.data.create()?;
+        let network = self.network(context)?;
+        let public: Vec<_> =
+            network.binds.iter().map(|bind| bind.key.as_ref().map(KeyPair::public)).collect();
+        let engine = self.serve.engine(context)?;
+        let purpose = Purpose::Serve(self.serve.options(&engine, &context.config, Some(network)));
+        let session = Session::open(&context.data, &purpose)?;
+        let Some(local) = session.local() else {
+            let holder = session.holder().map_or(0, |holder| holder.pid);
+            session.close_at_once();
+            return Err(CommandError::unreachable(format!(
+                "process {holder} holds the data folder {}",
+                context.data.path().display()
+            ))
+            .hint("end that process, or use another data folder with `--data PATH`"));
+        };
+        say_ready(context, &local.addresses(), &public)?;
+        while !interrupt.is_asked() && local.failure().is_none() {
+            std::thread::sleep(LOOK_EVERY);
+        }
+        let failure = local.failure().map(str::to_owned);
+        context
+            .output
+            .note("stopping (Ctrl-C again stops at once); open runs go on when it serves again");
+        session.close(STOP_LIMIT);
+        match failure {
+            Some(failure) => Err(CommandError::store(anyhow::Error::msg(failure))),
+            None => Ok(ExitCode::Done),
+        }
+    }
+
+    fn network(&self, context: &Context) -> Result<Network> {
+        let own = |path: &Path| KeyPair::read(path).map_err(key_error);
+        let mut binds = Vec::new();
+        for BindArg { endpoint, key } in &self.bind {
+            let key = match (key, &self.key) {
+                _ if self.insecure => None,
+                (Some(path), _) | (None, Some(path)) => Some(own(path)?),
+                (None, None) => Some(made_key(&context.data.path().join("server.key"))?),
+            };
+            binds.push(Bind { endpoint: endpoint.clone(), key });
+        }
+        if self.insecure {
+            context.output.warn("--insecure: nothing is encrypted, and every program of this machine may take steps and start runs");
+        } else if !binds.is_empty() && self.workers.is_none() && self.clients.is_none() {
+            return Err(CommandError::usage("nobody could connect: there is neither a list of workers nor one of clients")
+                .hint("`wfhost keygen --out node1.key >> workers.keys` makes a key and a list; then `--workers workers.keys`"));
+        }
+        let keys = KeyFiles { workers: self.workers.clone(), clients: self.clients.clone() };
+        Ok(Network { binds, keys })
+    }
+}
+
+/// The key of this folder's coordinator.
+fn made_key(path: &Path) -> Result<KeyPair> {
+    if !path.exists() {
+        let pair = KeyPair::generate().map_err(key_error)?;
+        pair.write_new(path).map_err(key_error)?;
+    }
+    KeyPair::read(path).map_err(key_error)
+}
+
+fn say_ready(
+    context: &Context,
+    addresses: &[String],
+    keys: &[Option<wfhost_transport::keys::PublicKey>],
+) -> Result<()> {
+    let output = &context.output;
+    let data = context.data.path();
+    if output.is_json() {
+        let binds: Vec<_> = addresses
+            .iter()
+            .zip(keys)
+            .map(|(address, key)| json!({ "address": address, "server_key": key.map(|key| key.to_string()) }))
+            .collect();
+        return output
+            .json(&json!({ "data": data, "pid": std::process::id(), "addresses": binds }));
+    }
+    output.note(&format!("serving {}", data.display()));
+    for (address, key) in addresses.iter().zip(keys) {
+        match key {
+            Some(key) => output.note(&format!(
+                "workers join with: wfhost worker --join {address} --server-key {key} --key FILE"
+            )),
+            None => output.note(&format!("workers join with: wfhost worker --join {address}")),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! The workers that are there: who they are and what they have done. What each holds is
+//! placement's.
+
+use std::collections::BTreeMap;
+
+use wfhost_transport::PeerKey;
+use wfhost_transport::message::{Hello, LABEL_BYTES_MAX, LABELS_MAX};
+use wfhost_workflow::{MonotonicMs, WorkerId};
+
+/// A name is for people.
+const NAME_BYTES_MAX: usize = 256;
+
+/// Workers by their connection.
+#[derive(Default)]
+pub(crate) struct Workers {
+    connected: BTreeMap<WorkerId, Connected>,
+}
+
+/// One worker.
+#[derive(Debug, Clone)]
+pub(crate) struct Connected {
+    pub(crate) key: PeerKey,
+    pub(crate) instance: u64,
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) slots: u32,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) joined_at: MonotonicMs,
+    pub(crate) heard_at: MonotonicMs,
+    /// When it was last told that the coordinator lives.
+    pub(crate) told_at: MonotonicMs,
+    pub(crate) draining: bool,
+    pub(crate) counts: Counts,
+}
+
+/// What became of the attempts that a worker was given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) done: u64,
+    pub(crate) failed: u64,
+    /// Ends that came after another attempt was begun, or twice.
+    pub(crate) late: u64,
+    /// Ends of attempts that it was never given.
+    pub(crate) forged: u64,
+}
+
+/// What a worker that says hello is to those that are there.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// Nobody.
+    New,
+    /// The one on this very connection.
+    Again,
+    /// One that was on another connection.
+    Moved(WorkerId),
+    /// A process before it, with the same key, which is over.
+    Successor(WorkerId),
+}
+
+impl Workers {
+    /// Why a hello cannot be taken.
+    pub(crate) fn objection(hello: &Hello) -> Option<String> {
+        let long = |text: &String| text.is_empty() || text.len() > LABEL_BYTES_MAX;
+        if hello.labels.len() > LABELS_MAX {
+            return Some(format!("a worker has at most {LABELS_MAX} labels"));
+        }
+        if hello.labels.iter().any(|(name, value)| long(name) || long(value)) {
+            return Some(format!("names and values of labels have 1 to {LABEL_BYTES_MAX} bytes"));
+        }
+        if hello.name.len() > NAME_BYTES_MAX || hello.version.len() > NAME_BYTES_MAX {
+            return Some(format!("a worker's name has at most {NAME_BYTES_MAX} bytes"));
+        }
+        None
+    }
+
+    pub(crate) fn known(&self, worker: WorkerId, key: PeerKey, instance: u64) -> Known {
+        let same = |other: &Connected| other.key == key && other.instance == instance;
+        if self.connected.get(&worker).is_some_and(same) {
+            return Known::Again;
+        }
+        if let Some((id, _)) = self.connected.iter().find(|(_, other)| same(other)) {
+            return Known::Moved(*id);
+        }
+        // Local workers have no key of their own: each process is another worker.
+        let before = self.connected.iter().find(|(_, it)| key != PeerKey::Local && it.key == key);
+        before.map_or(Known::New, |(id, _)| Known::Successor(*id))
+    }
+
+    pub(crate) fn join(&mut self, now: MonotonicMs, worker: WorkerId, key: PeerKey, hello: Hello) {
+        let Hello { name, version, instance, slots, labels, .. } = hello;
+        let before = self.connected.remove(&worker);
+        let (joined_at, counts, draining) = before
+            .map_or((now, Counts::default(), false), |it| (it.joined_at, it.counts, it.draining));
+        let connected = Connected {
+            key,
+            instance,
+            name,
+            version,
+            slots,
+            labels,
+            joined_at,
+            heard_at: now,
+            told_at: now,
+            draining,
+            counts,
+        };
+        self.connected.insert(worker, connected);
+    }
+
+    /// The same process is on another connection.
+    pub(crate) fn moved(&mut self, from: WorkerId, to: WorkerId) {
+        if let Some(connected) = self.connected.remove(&from) {
+            self.connected.insert(to, connected);
+        }
+    }
+
+    pub(crate) fn remove(&mut self, worker: WorkerId) -> Option<Connected> {
+        self.connected.remove(&worker)
+    }
+
+    pub(crate) fn get(&self, worker: WorkerId) -> Option<&Connected> {
+        self.connected.get(&worker)
+    }
+
+    pub(crate) fn get_mut(&mut self, worker: WorkerId) -> Option<&mut Connected> {
+        self.connected.get_mut(&worker)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (WorkerId, &Connected)> {
+        self.connected.iter().map(|(id, connected)| (*id, connected))
+    }
+
+    /// Those that were last told more than `every_ms` ago; they count as told now.
+    pub(crate) fn due(&mut self, now: MonotonicMs, every_ms: u64) -> Vec<WorkerId> {
+        let due = self.connected.iter_mut().filter(|(_, it)| (now - it.told_at).0 >= every_ms);
+        due.map(|(id, connected)| {
+            connected.told_at = now;
+            *id
+        })
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_is_its_key_and_its_process() {
+        let key = |digit: &str| PeerKey::Key(digit.repeat(32).parse().unwrap());
+        let (one, two, three) = (WorkerId(1), WorkerId(2), WorkerId(3));
+        let mut workers = Workers::default();
+        let hello = |instance| Hello { instance, ..Hello::default() };
+        workers.join(MonotonicMs(1), one, key("aa"), hello(7));
+        assert_eq!(workers.known(one, key("aa"), 7), Known::Again);
+        assert_eq!(workers.known(two, key("aa"), 7), Known::Moved(one));
+        assert_eq!(workers.known(two, key("aa"), 8), Known::Successor(one));
+        assert_eq!(workers.known(two, key("bb"), 7), Known::New);
+        workers.join(MonotonicMs(1), three, PeerKey::Local, hello(1));
+        assert_eq!(workers.known(two, PeerKey::Local, 2), Known::New);
+        workers.moved(one, two);
+        assert_eq!(workers.known(two, key("aa"), 7), Known::Again);
+    }
+}
