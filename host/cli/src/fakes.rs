@@ -83,6 +83,7 @@ pub(crate) fn worker(id: &str, name: &str) -> ShownWorker {
         key: None,
         version: "1.0.0".to_owned(),
         slots: 4,
+        busy: 1,
         labels: BTreeMap::new(),
         state: WorkerState::Ready,
         joined_at: NOON,

@@ -26,6 +26,7 @@ mod progress;
 mod run_id;
 mod sanitise;
 mod schema_text;
+mod server;
 mod session;
 mod shown;
 mod workflow_file;

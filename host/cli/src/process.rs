@@ -59,7 +59,7 @@ fn carry_out(cli: Cli, output: &Output) -> Result<ExitCode> {
     let data = DataDir::resolve(cli.global.data.as_deref(), &Surroundings::of_process())?;
     let config = cli.global.config.as_deref();
     let config = Config::read(config, &config::Surroundings::of_process())?;
-    let context = Context { data, config, output: output.clone(), verbosity };
+    let context = Context { data, server: None, config, output: output.clone(), verbosity };
     cli.command.carry_out(&context)
 }
 

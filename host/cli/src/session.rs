@@ -8,8 +8,10 @@ mod local;
 mod remote;
 mod upload;
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
+use wfhost_transport::Coordinator;
 use wfhost_transport::client::{Answer, Refusal, Request, RunView, ShownRun};
 use wfhost_workflow::{Digest, Json, RunId};
 
@@ -32,12 +34,31 @@ pub(crate) struct Holder {
     pub(crate) pid: u32,
     /// Its command line.
     pub(crate) command: String,
+    /// On the network; what the others are is not known then.
+    pub(crate) address: Option<String>,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.address {
+            Some(address) => write!(f, "the server at {address}"),
+            None => write!(f, "process {}", self.pid),
+        }
+    }
 }
 
 impl Holder {
     /// Whether it stays when no run is left; the others end with their own run.
     pub(crate) fn serves(&self) -> bool {
-        self.command.split(' ').any(|word| word == "serve")
+        self.address.is_some() || self.command.split(' ').any(|word| word == "serve")
+    }
+
+    /// Where its runs are: `in process 7`.
+    pub(crate) fn place(&self) -> String {
+        match &self.address {
+            Some(address) => format!("at {address}"),
+            None => format!("in {self}"),
+        }
     }
 }
 
@@ -54,9 +75,16 @@ pub(crate) enum Purpose {
 
 /// Where requests go.
 pub(crate) struct Session {
-    data: DataDir,
+    whom: Whom,
     purpose: Purpose,
     place: Place,
+}
+
+/// Who is asked: also when it is asked again.
+#[derive(Clone)]
+enum Whom {
+    Folder(DataDir),
+    Server(Coordinator),
 }
 
 enum Place {
@@ -92,25 +120,34 @@ impl Session {
                 )?
             }
         };
-        Ok(Self { data: data.clone(), purpose: purpose.clone(), place })
+        Ok(Self { whom: Whom::Folder(data.clone()), purpose: purpose.clone(), place })
+    }
+
+    /// A server on the network.
+    pub(crate) fn of_server(server: &Coordinator, purpose: &Purpose) -> Result<Self> {
+        let place = Place::Remote(Remote::server(server)?);
+        Ok(Self { whom: Whom::Server(server.clone()), purpose: purpose.clone(), place })
     }
 
     /// The process that serves the folder now; never waits.
     pub(crate) fn reach_once(data: &DataDir) -> Result<Self> {
         let place = Place::Remote(Remote::reach(data)?);
-        Ok(Self { data: data.clone(), purpose: Purpose::Reach, place })
+        Ok(Self { whom: Whom::Folder(data.clone()), purpose: Purpose::Reach, place })
     }
 
     /// Nobody is asked any more; gives what was asked before.
     pub(crate) fn leave(&mut self) -> Self {
         let place = std::mem::replace(&mut self.place, Place::Empty);
-        Self { data: self.data.clone(), purpose: self.purpose.clone(), place }
+        Self { whom: self.whom.clone(), purpose: self.purpose.clone(), place }
     }
 
     /// Asks whoever has the folder now, after the one that had it is gone.
     pub(crate) fn reopen(&mut self) -> Result<()> {
         self.leave().close_at_once();
-        *self = Self::open(&self.data, &self.purpose)?;
+        *self = match &self.whom {
+            Whom::Folder(data) => Self::open(data, &self.purpose)?,
+            Whom::Server(server) => Self::of_server(server, &self.purpose)?,
+        };
         Ok(())
     }
 
@@ -175,7 +212,11 @@ impl Session {
                         && !self.is_local()
                         && wait_again(started) =>
                 {
-                    self.reopen()?;
+                    while let Err(error) = self.reopen() {
+                        if error.code != ExitCode::Unreachable || !wait_again(started) {
+                            return Err(error);
+                        }
+                    }
                 }
                 Ok(Answer::Refused(Refusal::Unavailable(_))) if wait_again(started) => {}
                 result => return result,
@@ -397,7 +438,7 @@ mod tests {
     use crate::fakes::{Fake, run_named};
 
     fn held() -> OpenError {
-        OpenError::Held(Holder { pid: 7, command: "wfhost run x".to_owned() })
+        OpenError::Held(Holder { pid: 7, command: "wfhost run x".to_owned(), address: None })
     }
 
     #[test]

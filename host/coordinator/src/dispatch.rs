@@ -1,5 +1,7 @@
 //! Between runs and workers: orders that are out, and what workers say.
 
+mod shown_workers;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use wfhost_transport::client::ShownLogLine;

@@ -58,7 +58,7 @@ pub const VERBS: [(Verb, ShownStatus, Result<&str, &str>); 20] = {
         (Remove, Failed, Ok("is removed")),
         (Remove, Cancelled, Ok("is removed")),
         (Retry, Interrupted, Err("it has not failed: resume it")),
-        (Retry, Running, Err("it has not failed: it is going on")),
+        (Retry, Running, Ok("nothing: it is going on")),
         (Retry, Succeeded, Err("it has succeeded: there is nothing to go on with")),
         (Retry, Failed, Ok("goes on from what failed")),
         (Retry, Cancelled, Err("it was cancelled: start a new run")),
@@ -93,12 +93,15 @@ impl EventLoop {
             Request::Put { digest, offset, total, bytes } => {
                 self.put(Part { digest, offset, total, bytes }, reply);
             }
-            Request::Workers
-            | Request::DrainWorker { .. }
-            | Request::RemoveWorker { .. }
-            | Request::Scale { .. } => {
-                let refusal = Refusal::Unavailable("this process cannot do that yet".to_owned());
-                self.reply(reply, Answer::Refused(refusal));
+            Request::Workers => {
+                let workers = self.shown_workers();
+                self.reply(reply, workers);
+            }
+            Request::DrainWorker { worker } => self.drain_worker(&worker, reply),
+            Request::RemoveWorker { worker } => self.remove_worker(&worker, reply),
+            Request::Scale { .. } => {
+                let what = "this process manages no workers of its own: each is started by hand";
+                self.reply(reply, Answer::Refused(Refusal::Unavailable(what.to_owned())));
             }
             Request::Resume { run } => self.resume(run, reply),
             Request::Retry { run } => self.retry(run, reply),
@@ -112,7 +115,12 @@ impl EventLoop {
             }
             Request::Find { prefix } => self.ask(Query::Find { prefix }, reply),
             Request::Show { run } => match self.view(run) {
-                Some(view) => self.reply(reply, view),
+                Some(mut view) => {
+                    if let Answer::Run(view) = &mut view {
+                        self.tell_whereabouts(view);
+                    }
+                    self.reply(reply, view);
+                }
                 // It is at the evaluator, or its end is on its way to the store.
                 None if self.runs.contains(run) => {
                     self.watch(run, WatchKind::View { seen: 0 }, WAIT_MS_MAX, reply);
@@ -266,13 +274,15 @@ impl EventLoop {
     }
 
     fn retry(&mut self, run: RunId, reply: ReplyTo) {
-        let status = ShownStatus::Running;
-        match verb_result(Verb::Retry, status) {
-            Err(reason) if self.runs.contains(run) => {
-                let refusal = Refusal::WrongState(format!("run {run}: {reason}"));
+        match self.runs.get(run).map(Slot::run) {
+            None => self.ask(Query::Load { run, purpose: LoadedFor::Retry }, reply),
+            // Its end is on its way to the store: from there it can be loaded.
+            Some(Some(here)) if here.status().is_over() => {
+                let refusal = Refusal::Unavailable("the run is changing: ask again".to_owned());
                 self.reply(reply, Answer::Refused(refusal));
             }
-            _ => self.ask(Query::Load { run, purpose: LoadedFor::Retry }, reply),
+            // To ask twice is to ask once.
+            Some(_) => self.reply(reply, Answer::Done),
         }
     }
 

@@ -336,6 +336,8 @@ pub struct ShownWorker {
     pub version: String,
     /// Attempts that it takes at once.
     pub slots: u32,
+    /// How many it has.
+    pub busy: u32,
     /// What steps may require of it.
     pub labels: BTreeMap<String, String>,
     /// What it is given.
@@ -344,7 +346,7 @@ pub struct ShownWorker {
     pub joined_at: TimestampMs,
     /// How long it has been silent.
     pub heard_ms_ago: u64,
-    /// What is at it.
+    /// What it has; of many, the first.
     pub running: Vec<ShownAttempt>,
     /// What became of what it was given.
     pub counts: WorkerCounts,
@@ -369,8 +371,6 @@ pub struct WorkerCounts {
     pub done: u64,
     /// Attempts that failed.
     pub failed: u64,
-    /// Attempts that it began and will not end.
-    pub lost: u64,
     /// Results that came too late to count.
     pub late_refused: u64,
     /// Results of attempts that it was never given.

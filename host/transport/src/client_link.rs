@@ -1,6 +1,8 @@
-//! A command's end: asks the process that holds a data folder, and waits for the answer.
+//! A command's end: asks the process that holds a data folder, or a server on the network, and
+//! waits for the answer.
 
 use std::io;
+use std::net::{TcpStream, ToSocketAddrs as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,7 +10,7 @@ use std::time::Duration;
 use crate::client::{Answer, Request};
 use crate::codec::{self, CLIENT_FRAME_BYTES_MAX, DecodeError};
 use crate::socket::{Bounds, Dealer, Wait, wait};
-use crate::{Endpoint, Error, Hub, SendError, clock, control};
+use crate::{Coordinator, Endpoint, Error, Hub, SendError, clock, control, has_curve};
 
 const BOUNDS: Bounds =
     Bounds { send_queue: 64, receive_queue: 64, frame_bytes_max: CLIENT_FRAME_BYTES_MAX };
@@ -19,28 +21,51 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// From somebody who listens to a connection takes no longer, also on a busy machine.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 
+/// For a machine that may be away: it does not even refuse.
+const PROBE_MAX: Duration = Duration::from_secs(3);
+
+/// Whom a command asks.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// The process that holds this data folder, over its socket.
+    Folder(PathBuf),
+    /// A server on the network.
+    Server(Coordinator),
+}
+
+impl Target {
+    /// Connects once.
+    fn connect(&self, hub: &Hub) -> Result<Dealer, Error> {
+        match self {
+            Self::Folder(data) => connect_to_folder(hub, data),
+            Self::Server(server) => connect_to_server(hub, server),
+        }
+    }
+}
+
 /// Requests and their answers, one at a time.
 ///
 /// After [`Error::Disconnected`] or [`Error::NobodyListens`] the next request connects anew, so a
 /// restarted process is found again.
 pub struct ClientLink {
     hub: Hub,
-    data: PathBuf,
+    target: Target,
     connection: Option<Dealer>,
     request_id: u64,
     frame: Vec<u8>,
 }
 
 impl ClientLink {
-    /// Connects to the process that holds this data folder.
+    /// Connects.
     ///
     /// # Errors
-    /// [`Error::NobodyListens`], at once, if there is no such process.
-    pub fn connect(hub: &Hub, data: &Path) -> Result<Self, Error> {
-        let connection = connect(hub, data)?;
+    /// [`Error::NobodyListens`] or [`Error::Connect`], at once, if there is nobody;
+    /// [`Error::NotLetIn`] if there is somebody who does not take this key, or has another one.
+    pub fn connect(hub: &Hub, target: Target) -> Result<Self, Error> {
+        let connection = target.connect(hub)?;
         Ok(Self {
             hub: hub.clone(),
-            data: data.to_owned(),
+            target,
             connection: Some(connection),
             request_id: 0,
             frame: Vec::new(),
@@ -80,7 +105,7 @@ impl ClientLink {
         codec::encode_request(self.request_id, request, &mut self.frame)?;
         let dealer = match self.connection.take() {
             Some(dealer) if dealer.is_connected()? => dealer,
-            Some(_) | None => connect(&self.hub, &self.data)?,
+            Some(_) | None => self.target.connect(&self.hub)?,
         };
         match dealer.send(&mut self.frame) {
             Ok(()) => {
@@ -111,13 +136,13 @@ fn answer(dealer: &Dealer, id: u64) -> Result<Option<Answer>, Error> {
 
 impl std::fmt::Debug for ClientLink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ClientLink").field("data", &self.data).finish_non_exhaustive()
+        f.debug_struct("ClientLink").field("target", &self.target).finish_non_exhaustive()
     }
 }
 
 /// libzmq does not say whether somebody listens, so the system is asked: first, and again for as
 /// long as the connection is not made.
-fn connect(hub: &Hub, data: &Path) -> Result<Dealer, Error> {
+fn connect_to_folder(hub: &Hub, data: &Path) -> Result<Dealer, Error> {
     let path = control::locate(data)?;
     listens(&path, data)?;
     let dealer = Dealer::connect_once(hub, &Endpoint::ipc(path.clone()), BOUNDS, None)?;
@@ -132,6 +157,43 @@ fn connect(hub: &Hub, data: &Path) -> Result<Dealer, Error> {
         }
     }
     Ok(dealer)
+}
+
+/// What is not let in, or finds another key than it was told, is left without a word: the system is
+/// asked whether anybody listens, so that the two can be told apart.
+fn connect_to_server(hub: &Hub, server: &Coordinator) -> Result<Dealer, Error> {
+    let Coordinator { endpoint, curve } = server;
+    let text = endpoint.to_string();
+    if curve.is_some() && !has_curve() {
+        return Err(Error::NoCurve { endpoint: text });
+    }
+    if curve.is_none() && !endpoint.is_loopback() {
+        return Err(Error::Insecure { endpoint: text });
+    }
+    if let Endpoint::Tcp(address) = endpoint {
+        probe(address).map_err(|source| Error::Connect { endpoint: text.clone(), source })?;
+    }
+    let dealer = Dealer::connect_once(hub, endpoint, BOUNDS, curve.as_ref())?;
+    let deadline = clock::now() + CONNECT_MAX;
+    while !dealer.is_connected()? {
+        if clock::now() >= deadline {
+            return Err(Error::NotLetIn { endpoint: text });
+        }
+        dealer.wait_connected(LOOK_EVERY)?;
+    }
+    Ok(dealer)
+}
+
+/// Whether anybody takes connections there.
+fn probe(address: &str) -> io::Result<()> {
+    let mut failed = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in address.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, PROBE_MAX) {
+            Ok(_closed_at_once) => return Ok(()),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
 }
 
 fn listens(path: &Path, data: &Path) -> Result<(), Error> {

@@ -54,8 +54,16 @@ pub enum Error {
         /// The data folder.
         data: PathBuf,
     },
+    /// Somebody listens there, and no encrypted connection was made.
+    #[error(
+        "{endpoint} does not let this key in, or has another key than the one that was asked for"
+    )]
+    NotLetIn {
+        /// Where.
+        endpoint: String,
+    },
     /// The process that served the folder has gone; whether the request was carried out is not known.
-    #[error("the process that serves the data folder has gone before it answered")]
+    #[error("the process that serves has gone before it answered")]
     Disconnected,
     /// No answer in time; whether the request was carried out is not known.
     #[error("no answer within {waited_ms} ms")]

@@ -18,7 +18,7 @@ mod waker;
 mod worker_link;
 mod zap;
 
-pub use client_link::ClientLink;
+pub use client_link::{ClientLink, Target};
 pub use codec::{DecodeError, EncodeError};
 pub use endpoint::{Endpoint, NotAnAddress};
 pub use error::{Error, SendError};

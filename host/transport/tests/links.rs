@@ -9,7 +9,7 @@ use wfhost_transport::client::{Answer, Refusal, Request};
 use wfhost_transport::message::{FromWorker, Hello, PROTOCOL, ToWorker};
 use wfhost_transport::{
     ClientLink, Coordinator, DecodeError, Endpoint, Error, Hub, SendError, ServerEvent, ServerLink,
-    ServerOptions, Waker, WorkerEvent, WorkerLink,
+    ServerOptions, Target, Waker, WorkerEvent, WorkerLink,
 };
 use wfhost_workflow::{Digest, Json, WorkerId};
 
@@ -388,7 +388,8 @@ fn clients_are_answered_at_once_and_each_its_own() {
         .map(|client| {
             let (hub, data) = (hub.clone(), data.path().to_owned());
             std::thread::spawn(move || {
-                let mut link = ClientLink::connect(&hub, &data).unwrap();
+                let mut link =
+                    ClientLink::connect(&hub, Target::Folder(data.to_path_buf())).unwrap();
                 for number in 0..200 {
                     let text = format!("{client}-{number}");
                     assert_eq!(link.request(&find(&text), LIMIT).unwrap(), output(&text));
@@ -411,7 +412,7 @@ fn a_folder_with_a_long_path_is_reached_too() {
     let hub = Hub::new();
     let (server, waker) = ServerLink::bind(&options(&hub, Vec::new(), Some(&data))).unwrap();
     let server = serve(server);
-    let mut link = ClientLink::connect(&hub, &data).unwrap();
+    let mut link = ClientLink::connect(&hub, Target::Folder(data.to_path_buf())).unwrap();
     assert_eq!(link.request(&find("x"), LIMIT).unwrap(), output("x"));
     waker.wake();
     server.join().unwrap();
@@ -423,14 +424,14 @@ fn a_folder_with_a_long_path_is_reached_too() {
 fn nobody_listens_is_said_at_once() {
     let data = tempfile::tempdir().unwrap();
     let hub = Hub::new();
-    let refused = ClientLink::connect(&hub, data.path());
+    let refused = ClientLink::connect(&hub, Target::Folder(data.path().to_owned()));
     assert!(matches!(refused, Err(Error::NobodyListens { .. })), "{refused:?}");
     // Also where a socket was left behind, as after a kill.
     let (server, _) = ServerLink::bind(&options(&hub, Vec::new(), Some(data.path()))).unwrap();
     drop(server);
     let deadline = now() + LIMIT;
     loop {
-        match ClientLink::connect(&hub, data.path()) {
+        match ClientLink::connect(&hub, Target::Folder(data.path().to_owned())) {
             Err(Error::NobodyListens { .. }) => break,
             other => assert!(now() < deadline, "{other:?}"),
         }
@@ -442,7 +443,7 @@ fn a_late_answer_is_not_taken_for_the_next() {
     let data = tempfile::tempdir().unwrap();
     let hub = Hub::new();
     let (mut server, _) = ServerLink::bind(&options(&hub, Vec::new(), Some(data.path()))).unwrap();
-    let mut link = ClientLink::connect(&hub, data.path()).unwrap();
+    let mut link = ClientLink::connect(&hub, Target::Folder(data.path().to_owned())).unwrap();
     let timed_out = link.request(&find("slow"), Duration::from_millis(1));
     assert!(matches!(timed_out, Err(Error::Timeout { waited_ms: 1 })), "{timed_out:?}");
     let answering = std::thread::spawn(move || {
@@ -467,7 +468,7 @@ fn a_restart_of_the_server_is_noticed_and_survived() {
     let hub = Hub::new();
     let (server, waker) = ServerLink::bind(&options(&hub, Vec::new(), Some(data.path()))).unwrap();
     let server = serve(server);
-    let mut link = ClientLink::connect(&hub, data.path()).unwrap();
+    let mut link = ClientLink::connect(&hub, Target::Folder(data.path().to_owned())).unwrap();
     assert_eq!(link.request(&find("a"), LIMIT).unwrap(), output("a"));
     let waiting = std::thread::spawn(move || {
         let lost = link.request(&NEVER, LIMIT);
@@ -519,7 +520,7 @@ fn a_client_that_does_not_read_holds_nobody_up() {
         wfhost_transport::codec::encode_request(id, &find("x"), &mut frame).unwrap();
         lazy.send(&frame, 0).unwrap();
     }
-    let mut link = ClientLink::connect(&hub, data.path()).unwrap();
+    let mut link = ClientLink::connect(&hub, Target::Folder(data.path().to_owned())).unwrap();
     for _ in 0..20 {
         let answer = link.request(&find("y"), LIMIT).unwrap();
         assert!(matches!(answer, Answer::Output(_)));
@@ -545,7 +546,9 @@ fn an_unreadable_request_and_too_large_an_answer_are_refused() {
     });
     let data_path = data.path().to_owned();
     let client = std::thread::spawn(move || {
-        ClientLink::connect(&hub, &data_path).unwrap().request(&find("large"), LIMIT)
+        ClientLink::connect(&hub, Target::Folder(data_path.to_path_buf()))
+            .unwrap()
+            .request(&find("large"), LIMIT)
     });
     match events(&mut server, 1).pop() {
         Some(ServerEvent::Client { client, id, .. }) => {

@@ -11,6 +11,7 @@ use super::serving::{ServeArgs, Serving};
 use crate::error::{CommandError, Result};
 use crate::exit_code::ExitCode;
 use crate::output::Output;
+use crate::server::ServerArgs;
 use crate::session::Requests;
 
 /// Go on with an interrupted run: what is done is not done again
@@ -27,11 +28,13 @@ pub(crate) struct ResumeArgs {
     run: Option<String>,
     #[command(flatten)]
     serve: ServeArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
 }
 
 impl ResumeArgs {
-    pub(crate) fn carry_out(self, context: &Context) -> Result<ExitCode> {
-        if !context.data.is_used() {
+    pub(crate) fn carry_out(&self, context: &Context) -> Result<ExitCode> {
+        if context.server.is_none() && !context.data.is_used() {
             return Err(CommandError::usage("there is no run yet")
                 .hint("`wfhost run FILE` starts one; `--data` names another data folder"));
         }
@@ -47,7 +50,7 @@ impl ResumeArgs {
         serving.session().done(Request::Resume { run })?;
         match serving.session().holder() {
             Some(holder) => {
-                context.output.note(&format!("following {run} in process {}", holder.pid));
+                context.output.note(&format!("following {run} {}", holder.place()));
             }
             None => context.output.note(&format!("resuming {run}")),
         }

@@ -15,6 +15,7 @@ use super::serving::{End, ServeArgs, Serving};
 use crate::error::Result;
 use crate::exit_code::ExitCode;
 use crate::outcome;
+use crate::server::ServerArgs;
 use crate::session::{Requests as _, Session};
 use prepare::WorkflowArgs;
 
@@ -34,13 +35,15 @@ pub(crate) struct RunArgs {
     workflow: WorkflowArgs,
     #[command(flatten)]
     serve: ServeArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
 }
 
 /// How often a run is handed to another process, because the one before was just ending.
 const HANDED_OVER_MAX: u32 = 5;
 
 impl RunArgs {
-    pub(crate) fn carry_out(self, context: &Context) -> Result<ExitCode> {
+    pub(crate) fn carry_out(&self, context: &Context) -> Result<ExitCode> {
         let make = || self.serve.engine(context);
         let limits = self.serve.operator(&context.config);
         let prepared = self.workflow.prepare(context, &make, limits)?;
@@ -58,7 +61,7 @@ impl RunArgs {
             serving.session().reopen()?;
         }
         let place = match serving.session().holder() {
-            Some(holder) => format!(" in process {}", holder.pid),
+            Some(holder) => format!(" {}", holder.place()),
             None => String::new(),
         };
         context.output.note(&format!("run {run} of {}{place}", prepared.file.definition.name));
@@ -68,6 +71,10 @@ impl RunArgs {
 
 /// Follows the run, and writes what came of it.
 pub(crate) fn finish(context: &Context, mut serving: Serving<'_>, run: RunId) -> Result<ExitCode> {
+    if context.server.is_some() {
+        // There is no folder to go on in where the server ends: it is waited for.
+        return serving.watch(run);
+    }
     match serving.see_to_the_end(run)? {
         End::Interrupted => Ok(serving.stop(run)),
         End::Over(view) => {

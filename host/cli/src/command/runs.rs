@@ -13,12 +13,22 @@ mod rm;
 mod show;
 pub(crate) mod watch;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use super::Context;
 use super::resume::ResumeArgs;
 use crate::error::Result;
 use crate::exit_code::ExitCode;
+use crate::server::ServerArgs;
+
+/// Look at runs and change them
+#[derive(Debug, Args)]
+pub(crate) struct RunsArgs {
+    #[command(subcommand)]
+    pub(crate) command: RunsCommand,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunsCommand {

@@ -8,6 +8,7 @@ use wfhost_transport::client::{Request, RunView};
 use wfhost_transport::message::LogLevel;
 use wfhost_workflow::{OperatorLimits, RunId};
 
+use super::runs::watch::Watching;
 use super::{Context, SandboxArgs};
 use crate::clock;
 use crate::config::Config;
@@ -66,8 +67,7 @@ impl ServeArgs {
             && self.sandbox.is_set()
         {
             context.output.warn(&format!(
-                "process {} runs the steps, by its own limits: --limit and --core-dump have no effect there",
-                holder.pid
+                "{holder} runs the steps, by its own limits: --limit and --core-dump have no effect there"
             ));
         }
     }
@@ -110,7 +110,7 @@ impl<'a> Serving<'a> {
     /// Takes the folder or finds its holder; from now on Ctrl-C stops cleanly.
     pub(crate) fn open(context: &'a Context, purpose: Purpose) -> Result<Self> {
         let interrupt = Interrupt::listen()?;
-        let session = Session::open(&context.data, &purpose)?;
+        let session = context.open(&purpose)?;
         Ok(Self { context, purpose, interrupt, session, log_offset: 0 })
     }
 
@@ -161,7 +161,7 @@ impl<'a> Serving<'a> {
             }
             let ended = self.session.leave();
             if let Some(holder) = ended.holder() {
-                context.output.note(&format!("process {} has left the run", holder.pid));
+                context.output.note(&format!("{holder} has left the run"));
             }
             ended.close_at_once();
             if let Some(view) = self.take_over_soon(run)? {
@@ -192,7 +192,7 @@ impl<'a> Serving<'a> {
     /// The process that served the run has ended: goes on in this one, or in the next that
     /// holds the folder. Gives the view of a run that is over.
     fn take_over(&mut self, run: RunId) -> Result<Option<RunView>> {
-        self.session = Session::open(&self.context.data, &self.purpose)?;
+        self.session = self.context.open(&self.purpose)?;
         let view = self.session.view(Request::Show { run })?;
         if view.run.summary.status.is_over() {
             return Ok(Some(view));
@@ -202,6 +202,12 @@ impl<'a> Serving<'a> {
             self.context.output.note("going on with it in this process");
         }
         Ok(None)
+    }
+
+    /// Follows a run that only others can serve.
+    pub(crate) fn watch(self, run: RunId) -> Result<ExitCode> {
+        let watching = Watching::new(self.context, self.interrupt, run);
+        watching.from(self.session).after_log(self.log_offset).to_the_end()
     }
 
     /// Gives the folder back.
@@ -214,8 +220,8 @@ impl<'a> Serving<'a> {
         let output = self.context.output.clone();
         match self.session.holder() {
             Some(holder) => output.warn(&format!(
-                "no longer following: the run goes on in process {}\nhint: `wfhost resume {run}` follows it again, `wfhost runs cancel {run}` ends it",
-                holder.pid
+                "no longer following: the run goes on {}\nhint: `wfhost resume {run}` follows it again, `wfhost runs cancel {run}` ends it",
+                holder.place()
             )),
             None => output.note("stopping (Ctrl-C again stops at once)"),
         }

@@ -12,6 +12,7 @@ use crate::engine::{Engine, EngineSetup};
 use crate::error::Result;
 use crate::exit_code::ExitCode;
 use crate::interrupt::Interrupt;
+use crate::server::ServerArgs;
 use crate::session::Session;
 use crate::{clock, sanitise};
 
@@ -35,10 +36,12 @@ pub(crate) struct StartArgs {
     /// Follow the run to its end, as `run` does
     #[arg(long)]
     wait: bool,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
 }
 
 impl StartArgs {
-    pub(crate) fn carry_out(self, context: &Context) -> Result<ExitCode> {
+    pub(crate) fn carry_out(&self, context: &Context) -> Result<ExitCode> {
         // Refused before anything is compiled where nobody serves.
         context.reach()?.close_at_once();
         let sandbox = SandboxArgs::default();
@@ -75,11 +78,10 @@ fn start(context: &Context, prepared: &Prepared) -> Result<Session> {
 fn said(context: &Context, prepared: &Prepared, session: &Session) -> Result<()> {
     let Some(holder) = session.holder() else { return Ok(()) };
     let (run, name) = (prepared.start.run, sanitise::line(&prepared.file.definition.name));
-    context.output.note(&format!("run {run} of {name} in process {}", holder.pid));
+    context.output.note(&format!("run {run} of {name} {}", holder.place()));
     if !holder.serves() {
         context.output.warn(&format!(
-            "process {} serves only until its own run is over\nhint: `wfhost resume {run}` goes on with this one then; `wfhost serve` stays",
-            holder.pid
+            "{holder} serves only until its own run is over\nhint: `wfhost resume {run}` goes on with this one then; `wfhost serve` stays"
         ));
     }
     Ok(())

@@ -5,13 +5,23 @@ mod list;
 mod scale;
 mod show;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use wfhost_transport::client::{Answer, Request, ShownWorker};
 
 use super::Context;
 use crate::error::{CommandError, Result};
 use crate::exit_code::ExitCode;
+use crate::server::ServerArgs;
 use crate::session::{Requests, Session, unexpected};
+
+/// Look at workers and change how many there are
+#[derive(Debug, Args)]
+pub(crate) struct WorkersArgs {
+    #[command(subcommand)]
+    pub(crate) command: WorkersCommand,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WorkersCommand {

@@ -85,7 +85,7 @@ impl Local {
         let folder = match DataFolder::open(data.path(), &options) {
             Ok(folder) => folder,
             Err(StoreError::Held { pid, command, .. }) => {
-                return Err(OpenError::Held(Holder { pid, command }));
+                return Err(OpenError::Held(Holder { pid, command, address: None }));
             }
             Err(error) => {
                 let what = format!("could not open the data folder {}", data.path().display());

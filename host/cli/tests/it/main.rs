@@ -19,6 +19,8 @@ mod permissions;
 mod place;
 mod plugin_call;
 mod plugin_inspect;
+mod remote;
+mod retrying;
 mod running;
 mod runs;
 mod sandbox;

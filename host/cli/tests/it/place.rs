@@ -139,16 +139,16 @@ pub(crate) struct Started {
 }
 
 impl Started {
-    /// Waits for a line on standard error that has this text.
+    /// Waits for a line on standard error that has this text, and gives it.
     #[track_caller]
-    pub(crate) fn wait_for(&mut self, text: &str) {
+    pub(crate) fn wait_for(&mut self, text: &str) -> String {
         loop {
             let mut line = String::new();
             let read = self.stderr.read_line(&mut line).unwrap();
             assert!(read > 0, "it ended without saying `{text}`:\n{}", self.said);
             self.said.push_str(&line);
             if line.contains(text) {
-                return;
+                return line;
             }
         }
     }

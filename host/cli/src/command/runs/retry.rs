@@ -81,7 +81,7 @@ impl RetryArgs {
         serving.session().done(Request::Retry { run })?;
         match serving.session().holder() {
             Some(holder) if holder.serves() && !self.wait => {
-                context.output.note(&format!("{run} goes on in process {}", holder.pid));
+                context.output.note(&format!("{run} goes on {}", holder.place()));
                 serving.close();
                 if context.output.is_json() {
                     context.output.json(&serde_json::json!({
@@ -91,7 +91,7 @@ impl RetryArgs {
                 Ok(ExitCode::Done)
             }
             Some(holder) => {
-                context.output.note(&format!("following {run} in process {}", holder.pid));
+                context.output.note(&format!("following {run} {}", holder.place()));
                 finish(context, serving, run)
             }
             None => {

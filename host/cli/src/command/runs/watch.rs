@@ -92,6 +92,11 @@ impl<'a> Watching<'a> {
         Self { session: Some(session), ..self }
     }
 
+    /// What was said before is not shown.
+    pub(crate) fn after_log(self, log_offset: u64) -> Self {
+        Self { log_offset, ..self }
+    }
+
     /// Follows the run, and writes what came of it.
     pub(crate) fn to_the_end(mut self) -> Result<ExitCode> {
         let mut progress = Progress::for_output(&self.context.output);
@@ -170,12 +175,21 @@ impl<'a> Watching<'a> {
     /// `looked` is what the store's mark said when it was read last: it is read again only when
     /// something was stored since.
     fn look(&self, looked: &mut Option<Option<SystemTime>>) -> Result<Option<Found>> {
-        if let Ok(mut session) = self.context.reach_once() {
-            match session.view(Request::Show { run: self.run }) {
-                Ok(view) => return Ok(self.found(view, session)),
-                Err(error) if error.code == ExitCode::Unreachable => {}
-                Err(error) => return Err(error),
+        let mut reached = self.context.reach_once();
+        let view = match &mut reached {
+            Ok(session) => session.view(Request::Show { run: self.run }),
+            Err(_) => Err(CommandError::unreachable("nobody serves")),
+        };
+        match (reached, view) {
+            (Ok(session), Ok(view)) => return Ok(self.found(view, session)),
+            // A key that is no longer taken will not be taken later either.
+            (Err(error), _) | (_, Err(error)) if error.code != ExitCode::Unreachable => {
+                return Err(error);
             }
+            _ => {}
+        }
+        if self.context.server.is_some() {
+            return Ok(None);
         }
         let stored = self.context.data.stored_at();
         if *looked == Some(stored) {

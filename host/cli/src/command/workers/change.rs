@@ -58,7 +58,7 @@ fn write(context: &Context, worker: &ShownWorker, state: &str) -> Result<ExitCod
         return Ok(ExitCode::Done);
     }
     let (id, name) = (shown::workers::short(&worker.id), sanitise::line(&worker.name));
-    let busy = match worker.running.len() {
+    let busy = match worker.busy {
         0 => String::new(),
         busy => format!(", which runs {busy} of its {} slots", worker.slots),
     };

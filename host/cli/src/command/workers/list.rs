@@ -45,7 +45,7 @@ fn write(output: &Output, workers: &[ShownWorker]) -> Result<()> {
             shown_workers::short(&worker.id).to_owned(),
             sanitise::line_of(&worker.name, NAME_CHARS_MAX),
             shown_workers::state_name(worker.state).to_owned(),
-            format!("{}/{}", worker.running.len(), worker.slots),
+            format!("{}/{}", worker.busy, worker.slots),
             worker.counts.done.to_string(),
             worker.counts.failed.to_string(),
             clock::local(worker.joined_at),

@@ -62,15 +62,15 @@ fn heading(output: &Output, worker: &ShownWorker) -> String {
         ("key", worker.key.clone().unwrap_or_else(|| "none: it is on this machine".to_owned())),
         ("version", sanitise::line(&worker.version).into_owned()),
         ("state", state),
-        ("slots", format!("{} of {} busy", worker.running.len(), worker.slots)),
+        ("slots", format!("{} of {} busy", worker.busy, worker.slots)),
         ("labels", sanitise::line(&shown_workers::labels(worker)).into_owned()),
         ("joined", clock::local(worker.joined_at)),
         ("heard", format!("{} ago", clock::span(DurationMs(worker.heard_ms_ago)))),
         (
             "attempts",
             format!(
-                "{} done, {} failed, {} lost, {} late, {} not its own",
-                counts.done, counts.failed, counts.lost, counts.late_refused, counts.forged
+                "{} done, {} failed, {} late, {} not its own",
+                counts.done, counts.failed, counts.late_refused, counts.forged
             ),
         ),
     ];
