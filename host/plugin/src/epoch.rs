@@ -68,7 +68,17 @@ impl Shared {
     }
 
     fn tick(&self) {
-        let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::tick_all(&mut self.engines.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Unless somebody else does this very moment.
+    fn tick_now(&self) {
+        if let Ok(mut engines) = self.engines.try_lock() {
+            Self::tick_all(&mut engines);
+        }
+    }
+
+    fn tick_all(engines: &mut Vec<EngineWeak>) {
         engines.retain(|engine| match engine.upgrade() {
             Some(engine) => {
                 engine.increment_epoch();
@@ -101,6 +111,11 @@ impl Epochs {
     /// Whether an attempt is running.
     pub(crate) fn is_busy(&self) -> bool {
         self.shared.is_busy()
+    }
+
+    /// Makes every running guest look up, before the next tick.
+    pub(crate) fn interrupt(&self) {
+        self.shared.tick_now();
     }
 
     /// Keeps the tick going until the guard is dropped.

@@ -23,8 +23,11 @@ use wfhost_workflow::{Failure, FailureKind};
 use crate::clock;
 
 mod priority;
+mod room;
 
 pub(crate) use priority::give_way;
+pub(crate) use room::Announced;
+use room::Room;
 
 /// What an attempt may compute, in processor time, before it has to give way. A step of
 /// Rust takes a tenth of it.
@@ -68,9 +71,21 @@ pub(crate) struct Lanes {
     long: OnceLock<Runtime>,
     /// Nanoseconds that attempts computed on the callers' threads.
     short_nanos: Arc<AtomicU64>,
+    room: Arc<Room>,
 }
 
 impl Lanes {
+    /// Makes room for an attempt of `step` that is about to begin on its caller's threads,
+    /// until that has had a turn; `interrupt` ends the turns of guests.
+    pub(crate) fn announce(
+        &self,
+        known: &LongSteps,
+        step: &str,
+        interrupt: impl FnOnce(),
+    ) -> Option<Announced> {
+        (!known.has(step)).then(|| self.room.announce(interrupt))
+    }
+
     /// Runs an attempt of `step` to its end, on the threads that suit it. Dropping the
     /// future stops the attempt: at once, or at its next tick in the long lane.
     ///
@@ -94,10 +109,12 @@ impl Lanes {
                 return ended;
             }
         }
-        let short_nanos = Arc::clone(&self.short_nanos);
+        let (short_nanos, room) = (Arc::clone(&self.short_nanos), Arc::clone(&self.room));
         let moved = self.long()?.spawn(async move {
             let turn = |context: &mut Context<'_>| {
+                let turn = room.turn(priority::gives_way());
                 let polled = attempt.poll(context);
+                drop(turn);
                 priority::review(&short_nanos);
                 polled
             };

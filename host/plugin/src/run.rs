@@ -1,8 +1,10 @@
 //! One attempt: a fresh store, the call, and what came of it.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Context;
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -16,6 +18,7 @@ use crate::ability::grant_dirs::GrantDirs;
 use crate::ability::kv::Kv;
 use crate::admission::Place;
 use crate::bindings::{Step, StepPre, steps};
+use crate::host::Inner;
 use crate::limits::Held;
 use crate::link::Callee;
 use crate::pace::{self, Exceeded, Pace};
@@ -82,18 +85,34 @@ impl PluginHost {
     /// Makes one attempt. Waits for a free slot first; dropping the future stops the
     /// guest and leaves nothing behind.
     ///
+    /// Long attempts make room as soon as this is called: call it before the future is handed
+    /// to the threads that will poll it.
+    ///
     /// # Errors
     /// The step's own failure, or how the host ended it.
-    pub async fn run(
+    pub fn run(
         &self,
         plugin: &Arc<Plugin>,
         invocation: Invocation,
-    ) -> Result<Completion, Failure> {
-        let ended = self.run_held(plugin, invocation).await;
-        if let Err(failure) = &ended {
-            self.inner.counters.count(failure);
+    ) -> impl Future<Output = Result<Completion, Failure>> + Send + use<> {
+        let Inner { lanes, shapes, .. } = &*self.inner;
+        let interrupt = || shapes.epochs().interrupt();
+        let mut announced = lanes.announce(&plugin.long, &invocation.function, interrupt);
+        let (host, plugin) = (self.clone(), Arc::clone(plugin));
+        async move {
+            let mut attempt = pin!(host.run_held(&plugin, invocation));
+            // It has had its turn when it waits for something, and no processor.
+            let turn = |context: &mut Context<'_>| {
+                let polled = attempt.as_mut().poll(context);
+                drop(announced.take());
+                polled
+            };
+            let ended = poll_fn(turn).await;
+            if let Err(failure) = &ended {
+                host.inner.counters.count(failure);
+            }
+            ended
         }
-        ended
     }
 
     async fn run_held(

@@ -4,8 +4,9 @@
 //! and not because of our own short steps, each takes an ordinary thread's part for a while:
 //! a long step must not wait for somebody else's long build to end.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::clock;
@@ -20,16 +21,33 @@ struct Span {
     began: Instant,
     /// For how long it had been ready to run, and was not let.
     waited: Duration,
+    napped: Duration,
     short_nanos: u64,
 }
 
 thread_local! {
     static SPAN: RefCell<Option<Span>> = const { RefCell::new(None) };
+    /// It has an ordinary thread's part for now.
+    static ORDINARY_NOW: Cell<bool> = const { Cell::new(false) };
+    /// For how long it has slept of its own accord.
+    static NAPPED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
 /// Makes the calling thread one that gives way.
 pub(crate) fn give_way() {
     set(Policy::GivesWay);
+}
+
+/// Whether the calling thread of the long lane does.
+pub(super) fn gives_way() -> bool {
+    !ORDINARY_NOW.get()
+}
+
+/// Lets the calling thread of the long lane sleep.
+pub(super) fn nap(at_least: Duration) {
+    let began = clock::now();
+    thread::sleep(at_least);
+    NAPPED.set(NAPPED.get() + began.elapsed());
 }
 
 /// Called by a thread of the long lane after each turn; `short_nanos` is what all short
@@ -44,18 +62,20 @@ pub(crate) fn review(short_nanos: &AtomicU64) {
         let short_nanos = short_nanos.load(Ordering::Relaxed);
         let starved = span.as_ref().is_some_and(|span| {
             let took = now.saturating_duration_since(span.began);
+            let awake = took.saturating_sub(NAPPED.get().saturating_sub(span.napped));
             let short = Duration::from_nanos(short_nanos.saturating_sub(span.short_nanos));
-            is_starved(took, waited.saturating_sub(span.waited), short)
+            is_starved(took, awake, waited.saturating_sub(span.waited), short)
         });
         set(if starved { Policy::Ordinary } else { Policy::GivesWay });
+        ORDINARY_NOW.set(starved);
         let ends = now + if starved { ORDINARY } else { REVIEW };
-        *span = Some(Span { ends, began: now, waited, short_nanos });
+        *span = Some(Span { ends, began: now, waited, napped: NAPPED.get(), short_nanos });
     });
 }
 
 /// Whether somebody else kept the processor: our own short steps may.
-fn is_starved(took: Duration, waited: Duration, short: Duration) -> bool {
-    waited > took / 10 * 9 && short < took / 2
+fn is_starved(took: Duration, awake: Duration, waited: Duration, short: Duration) -> bool {
+    waited > awake / 10 * 9 && short < took / 2
 }
 
 /// The second of the three figures in the thread's `schedstat`.
@@ -99,9 +119,10 @@ mod tests {
     #[test]
     fn only_who_waits_for_somebody_else_is_starved() {
         let ms = Duration::from_millis;
-        assert!(is_starved(ms(1000), ms(950), ms(100)));
-        assert!(!is_starved(ms(1000), ms(950), ms(600)), "our own short steps had it");
-        assert!(!is_starved(ms(1000), ms(500), ms(0)), "it has half of a processor");
+        assert!(is_starved(ms(1000), ms(1000), ms(950), ms(100)));
+        assert!(!is_starved(ms(1000), ms(1000), ms(950), ms(600)), "our own short steps had it");
+        assert!(!is_starved(ms(1000), ms(1000), ms(500), ms(0)), "it has half of a processor");
+        assert!(is_starved(ms(1000), ms(500), ms(480), ms(100)), "what it slept is not counted");
     }
 
     #[cfg(target_os = "linux")]
