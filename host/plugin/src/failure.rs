@@ -71,10 +71,8 @@ fn limit_of(error: &Error) -> Option<(Limit, String)> {
         }
         Some(_) | None => {}
     }
-    // wasmtime keeps these errors' types to itself; tests hold their texts.
-    let text_of =
-        |part: &str| error.chain().map(ToString::to_string).find(|text| text.contains(part));
-    if text_of("fuel allocated for hostcalls").is_some() {
+    let text_of = |part: &str| text_of(error, part);
+    if is_hostcall_fuel(error) {
         let what = "the step handed the host more than that in one call";
         return Some((Limit::HostcallFuel, what.to_owned()));
     }
@@ -90,6 +88,16 @@ fn limit_of(error: &Error) -> Option<(Limit, String)> {
     ];
     let (_, limit) = limits.into_iter().find(|(part, _)| text.contains(part))?;
     Some((limit, format!("the component needs more {} than that", limit.spec().docs)))
+}
+
+/// Whether the guest handed over more than the host takes at once.
+pub(crate) fn is_hostcall_fuel(error: &Error) -> bool {
+    text_of(error, "fuel allocated for hostcalls").is_some()
+}
+
+/// wasmtime keeps some errors' types to itself; tests hold their texts.
+fn text_of(error: &Error, part: &str) -> Option<String> {
+    error.chain().map(ToString::to_string).find(|text| text.contains(part))
 }
 
 /// The cause first, then the frames: wasmtime puts them the other way round.

@@ -6,6 +6,7 @@
 
 mod ability;
 mod admission;
+mod answer;
 #[doc(hidden)]
 pub mod bare;
 mod bindings;

@@ -25,7 +25,7 @@ use crate::pace::{self, Exceeded, Pace};
 use crate::replay::Replay;
 use crate::shape::Shaped;
 use crate::state::AttemptState;
-use crate::{Plugin, PluginHost, clock, failure, typed};
+use crate::{Plugin, PluginHost, answer, clock, failure, typed};
 
 /// How long after its timeout an attempt is given up that does not end by itself: its
 /// thread gets no time on this machine.
@@ -156,7 +156,8 @@ impl PluginHost {
         let mut store = plugin.shaped.store(state, &held)?;
         let told = guest_context(context, held.wall);
         let attempt = async {
-            if !dirs.is_empty() {
+            let has_files = !dirs.is_empty();
+            if has_files {
                 store.data_mut().dirs = open_dirs(dirs).await?;
             }
             let linked = &plugin.linked;
@@ -167,6 +168,7 @@ impl PluginHost {
                     return typed::call::call(instance, function, &mut store, input, &held).await;
                 }
             };
+            let bound = answer::bound(&mut store, &held, has_files);
             let called = async {
                 let step = steps.instantiate_async(&mut store).await?;
                 let steps = step.wfhost_step_steps();
@@ -176,7 +178,10 @@ impl PluginHost {
                 Ok(answer) => {
                     answer.map_err(failure::from_step).and_then(|text| check_output(&text, &held))
                 }
-                Err(error) => Err(failure::of_call(&error, &mut store, &held).await),
+                Err(error) => match bound.refused(&error, &held) {
+                    Some(refused) => Err(refused),
+                    None => Err(failure::of_call(&error, &mut store, &held).await),
+                },
             }
         };
         let ended = self.kept(&held, pin!(attempt)).await;

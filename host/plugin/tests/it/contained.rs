@@ -7,7 +7,7 @@ use wfhost_plugin::{Plugin, PluginHost};
 use wfhost_testkit::hostile::slow_to_compile;
 use wfhost_workflow::{FailureKind, Json, Limit, Limits};
 
-use crate::guests::{Call, SHORT, failed, hello, host, hostile, load};
+use crate::guests::{Call, SHORT, failed, hello, host, hostile, load, seen};
 
 const MIB: u64 = 1 << 20;
 
@@ -139,9 +139,13 @@ async fn floods_leave_nothing_behind() {
 
 #[tokio::test]
 async fn a_hundred_megabytes_of_output_are_refused() {
-    let limited = (FailureKind::Limit, "output", "`output`");
+    // Before they are copied: after that, their number is known.
+    let limited = (FailureKind::Limit, "output", "the step's output has more than that");
     contained("huge_output", Call::default(), limited).await;
-    // Before they are copied, where the host takes less than that in one call.
+    let folder = tempfile::tempdir().unwrap();
+    let call = Call { dirs: vec![seen(folder.path())], ..Call::default() };
+    contained("huge_output", call, limited).await;
+    // And where the host takes less than that in one call.
     let limited = (FailureKind::Limit, "hostcall_fuel", "`hostcall_fuel`");
     contained("huge_output", limit(Limit::HostcallFuel, 32 * MIB), limited).await;
 }

@@ -10,7 +10,8 @@ use wfhost_plugin::{
 };
 use wfhost_testkit::{guest, hostile};
 use wfhost_workflow::{
-    Attempt, Digest, DirGrant, DurationMs, Failure, FailureKind, Json, Limits, RunId, TimestampMs,
+    Attempt, Digest, DirGrant, DirMode, DurationMs, Failure, FailureKind, Json, Limits, RunId,
+    TimestampMs,
 };
 
 /// Long enough for any guest that ends by itself.
@@ -100,6 +101,12 @@ pub(crate) fn options() -> HostOptions {
         describe_timeout: DurationMs(u64::try_from(SHORT.as_millis()).unwrap()),
         ..HostOptions::default()
     }
+}
+
+/// A folder that the guest may read.
+pub(crate) fn seen(folder: &Path) -> DirGrant {
+    let (host_path, guest_path) = (folder.to_str().unwrap().to_owned(), "/in".to_owned());
+    DirGrant { host_path, guest_path, mode: DirMode::ReadOnly }
 }
 
 /// The shape of what nobody set anything for.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wfhost_plugin::LogLevel;
 use wfhost_workflow::{FailureKind, Json, Limit, Limits};
 
-use crate::guests::{Call, SHORT, failed, hello, host, hostile, load, run};
+use crate::guests::{Call, SHORT, failed, hello, host, hostile, load, run, seen};
 
 const MIB: u64 = 1 << 20;
 
@@ -107,6 +107,16 @@ async fn an_input_over_its_limit_is_refused_before_the_call() {
 async fn a_large_host_call_is_refused() {
     let call = limits(Limit::HostcallFuel, MIB);
     failed(run("large_line", call).await, FailureKind::Limit, "hostcall_fuel", "1MiB");
+    // What it may answer is not what it may hand over in a call.
+    let limits = |log| Limits::default().with(Limit::Output, 1 << 10).with(Limit::Log, log);
+    run("large_line", Call { limits: limits(8 * MIB), ..Call::default() }).await.unwrap();
+    // Refused before it is copied, unless the step might write it into a file.
+    let call = Call { limits: limits(MIB / 2), ..Call::default() };
+    let refused = run("large_line", call.clone()).await;
+    failed(refused, FailureKind::Limit, "hostcall_fuel", "would let through");
+    let folder = tempfile::tempdir().unwrap();
+    let call = Call { dirs: vec![seen(folder.path())], ..call };
+    failed(run("large_line", call).await, FailureKind::Limit, "log", "512KiB");
 }
 
 #[tokio::test]
