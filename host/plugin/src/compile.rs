@@ -20,10 +20,10 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 use wfhost_workflow::{Contract, Digest};
 
-use crate::Error;
 use crate::cache::{Cache, CacheError, EngineId, Found, Kind, Native, NativeId};
 use crate::engine::Codegen;
 use crate::facts::{ComponentFacts, Unreadable};
+use crate::{Error, lanes};
 use wire::{Made, Want};
 
 pub use options::{CompileOptions, CompilerProgram};
@@ -96,7 +96,7 @@ impl Compiler {
         }
         let turn = self.turn().await;
         let shared = Arc::clone(&self.shared);
-        let facts = on_thread(move || {
+        let facts = on_thread(false, move || {
             let _turn = turn;
             shared.make_facts(&bytes, digest)
         })
@@ -148,13 +148,15 @@ impl Compiler {
     ) -> Result<Component, Error> {
         if self.shared.cache.is_some() {
             let (shared, target) = (Arc::clone(&self.shared), target.clone());
-            if let Some(component) = on_thread(move || Ok(shared.cached(&target, digest))).await? {
+            if let Some(component) =
+                on_thread(false, move || Ok(shared.cached(&target, digest))).await?
+            {
                 return Ok(component);
             }
         }
         let turn = self.turn().await;
         let (shared, target) = (Arc::clone(&self.shared), target.clone());
-        on_thread(move || {
+        on_thread(gives_way, move || {
             let _turn = turn;
             shared.make(&target, &bytes, digest, gives_way)
         })
@@ -168,8 +170,10 @@ impl Compiler {
     }
 }
 
-/// A thread of its own: async threads must not wait, and compiling needs a deep stack.
-async fn on_thread<T: Send + 'static>(
+/// A thread of its own: async threads must not wait, and compiling needs a deep stack. It may
+/// give way to all others, whether it compiles itself or only hashes what is compiled.
+pub(crate) async fn on_thread<T: Send + 'static>(
+    gives_way: bool,
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     let (done, result) = oneshot::channel();
@@ -177,7 +181,12 @@ async fn on_thread<T: Send + 'static>(
         .name("wfhost-compile".to_owned())
         .stack_size(STACK_BYTES)
         // Nobody waits any more, if the answer cannot be sent.
-        .spawn(move || drop(done.send(work())))
+        .spawn(move || {
+            if gives_way {
+                lanes::give_way();
+            }
+            drop(done.send(work()));
+        })
         .map_err(Error::Thread)?;
     result.await.map_err(|_gone| Error::CompilerPanic(String::new()))?
 }

@@ -29,13 +29,13 @@ const NAME_BYTES_MAX: usize = 128;
 const DESCRIBE: &str = "describe itself";
 
 impl PluginHost {
-    /// The steps that a plugin offers, in its order. Asked once and kept with the plugin.
+    /// The steps that a plugin offers, in its order. Asked once and kept with the plugin; a
+    /// failure is that of all who wait for the answer.
     ///
     /// # Errors
     /// If `describe` fails, goes over a limit, or its answer makes no sense.
     pub async fn contracts(&self, plugin: &Plugin) -> Result<Arc<Vec<Contract>>, Failure> {
-        let contracts = plugin.contracts.get_or_try_init(|| self.asked_once(plugin)).await?;
-        Ok(Arc::clone(contracts))
+        plugin.contracts.get(async || self.asked_once(plugin).await).await
     }
 
     /// What the component of that digest offers, if it has been asked before and the cache

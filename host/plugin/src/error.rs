@@ -103,3 +103,36 @@ pub enum Error {
     #[error("the compiler panicked on this component{}{_0}", if _0.is_empty() { "" } else { ": " })]
     CompilerPanic(String),
 }
+
+/// A longer text is not kept: whoever made the component may have chosen it.
+const KEPT_BYTES_MAX: usize = 16 << 10;
+
+impl Error {
+    /// The same once more, where it is the component that is refused, and not what happened
+    /// on the way to it.
+    pub(crate) fn refusal(&self) -> Option<Self> {
+        let kept = |text: &String| (text.len() <= KEPT_BYTES_MAX).then(|| text.clone());
+        match self {
+            Self::TooLarge { bytes, max } => Some(Self::TooLarge { bytes: *bytes, max: *max }),
+            Self::NotWasm => Some(Self::NotWasm),
+            Self::Structure(text) => kept(text).map(Self::Structure),
+            Self::Componentise(text) => kept(text).map(Self::Componentise),
+            Self::Compile(text) => kept(text).map(Self::Compile),
+            Self::Import(text) => kept(text).map(Self::Import),
+            Self::WrongSteps(text) => kept(text).map(Self::WrongSteps),
+            Self::NoFunctions { exports } => {
+                let is_short = exports.iter().map(String::len).sum::<usize>() <= KEPT_BYTES_MAX;
+                is_short.then(|| Self::NoFunctions { exports: exports.clone() })
+            }
+            Self::Engine(_)
+            | Self::Thread(_)
+            | Self::Digest { .. }
+            | Self::Facts(_)
+            | Self::CompileTime { .. }
+            | Self::CompileMemory { .. }
+            | Self::CompilerDied { .. }
+            | Self::CompilerStart(_)
+            | Self::CompilerPanic(_) => None,
+        }
+    }
+}

@@ -3,23 +3,29 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::OnceCell;
 use wasmtime::component::Component;
-use wfhost_workflow::{Contract, Digest, DurationMs, Limits, OperatorLimits, TimestampMs};
+use wfhost_workflow::{Contract, Digest, DurationMs, Failure, Limits, OperatorLimits, TimestampMs};
 
-use crate::Error;
 use crate::admission::{Admission, AdmissionOptions};
-use crate::compile::{CompileOptions, Compiler};
+use crate::compile::{CompileOptions, Compiler, on_thread};
 use crate::core_dump::CoreDumps;
 use crate::facts::ComponentFacts;
 use crate::lanes::{Lanes, LongSteps};
 use crate::limits::Counters;
 use crate::link::{self, Linked};
+use crate::one_answer::OneAnswer;
 use crate::shape::{Shape, Shaped, Shapes};
+use crate::{Error, clock};
 
 /// Components kept ready; a compiled one takes from 1 to 40 MB.
 const PLUGINS_MAX: usize = 256;
+
+/// For how long a refused component is not tried again: what is wrong with it lasts, but now
+/// and then it was this machine that had no room.
+const REFUSED_FOR: Duration = Duration::from_secs(10);
 
 /// What the validator says of a component that is concurrent; a test holds its text.
 const ASYNC_FEATURE: &str = "component model async feature";
@@ -92,11 +98,44 @@ struct Plugins {
     uses: u64,
 }
 
-/// A component that is ready or being compiled, by one task for all who want it.
 #[derive(Default)]
 struct Entry {
-    plugin: Arc<OnceCell<Arc<Plugin>>>,
+    wanted: Arc<Wanted>,
     used: u64,
+}
+
+/// A component that is ready or being compiled, by one task for all who want it.
+#[derive(Default)]
+struct Wanted {
+    plugin: OnceCell<Arc<Plugin>>,
+    refused: Mutex<Option<Refused>>,
+}
+
+/// A component that cannot be made ready.
+struct Refused {
+    at: Instant,
+    error: Error,
+}
+
+impl Wanted {
+    /// Why it was refused a short while ago.
+    fn refused(&self) -> Option<Error> {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let Refused { at, error } = refused.as_ref()?;
+        if at.elapsed() < REFUSED_FOR {
+            return error.refusal();
+        }
+        *refused = None;
+        None
+    }
+
+    fn refuse(&self, error: Error) -> Error {
+        if let Some(refusal) = error.refusal() {
+            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            *refused = Some(Refused { at: clock::now(), error: refusal });
+        }
+        error
+    }
 }
 
 /// A component that is ready to run.
@@ -107,7 +146,7 @@ pub struct Plugin {
     /// Of a component that exports more than the step world.
     pub(crate) facts: Option<Result<Arc<ComponentFacts>, Error>>,
     pub(crate) long: LongSteps,
-    pub(crate) contracts: OnceCell<Arc<Vec<Contract>>>,
+    pub(crate) contracts: OneAnswer<Arc<Vec<Contract>>, Failure>,
 }
 
 impl Plugin {
@@ -165,11 +204,12 @@ impl PluginHost {
         let uses = plugins.uses;
         let entry = plugins.entries.get_mut(&(*digest, shape))?;
         entry.used = uses;
-        entry.plugin.get().cloned()
+        entry.wanted.plugin.get().cloned()
     }
 
     /// Makes a component, or a core module that carries its WIT, ready to run. Compiles
-    /// off the async threads, and once for all who ask at the same time. Cancel-safe.
+    /// off the async threads, and once for all who ask at the same time. One that was refused
+    /// a short while ago is refused again without a look at its bytes. Cancel-safe.
     ///
     /// # Errors
     /// If the content is not what `digest` says, or no component with functions.
@@ -183,9 +223,15 @@ impl PluginHost {
             return Ok(plugin);
         }
         let shaped = self.inner.shapes.get(shape)?;
-        let cell = self.entry((digest, shape));
-        let plugin = cell.get_or_try_init(|| self.compile(bytes, digest, shaped)).await?;
-        Ok(Arc::clone(plugin))
+        let wanted = self.entry((digest, shape));
+        let make = async || match wanted.refused() {
+            Some(refused) => Err(refused),
+            None => {
+                let made = self.compile(bytes, digest, shaped).await;
+                made.map_err(|error| wanted.refuse(error))
+            }
+        };
+        wanted.plugin.get_or_try_init(make).await.cloned()
     }
 
     /// What a component's bytes say of it. Read where components are compiled, since a
@@ -211,14 +257,23 @@ impl PluginHost {
         let known = compiler.known_facts(digest).await;
         let is_async = known.as_ref().is_some_and(|facts| facts.is_async());
         let (component, shaped) = self.compiled(&bytes, digest, shaped, is_async).await?;
-        let linked = link::link(&shaped.linker, &component)?;
+        let linking = Arc::clone(&shaped);
+        let busy = self.inner.shapes.epochs().is_busy();
+        let linked = on_thread(busy, move || link::link(&linking.linker, &component)).await?;
         let facts = match known {
             _ if linked.functions.is_empty() => None,
             Some(known) => Some(Ok(known)),
             None => Some(compiler.facts(bytes, digest).await),
         };
         let long = LongSteps::default();
-        Ok(Arc::new(Plugin { digest, shaped, linked, facts, long, contracts: OnceCell::new() }))
+        Ok(Arc::new(Plugin {
+            digest,
+            shaped,
+            linked,
+            facts,
+            long,
+            contracts: OneAnswer::default(),
+        }))
     }
 
     /// The component with the engine that it needs: concurrency costs every call, so it is
@@ -243,7 +298,7 @@ impl PluginHost {
         Ok((component, shaped))
     }
 
-    fn entry(&self, key: (Digest, Shape)) -> Arc<OnceCell<Arc<Plugin>>> {
+    fn entry(&self, key: (Digest, Shape)) -> Arc<Wanted> {
         let mut plugins = self.plugins();
         plugins.uses += 1;
         let uses = plugins.uses;
@@ -256,7 +311,7 @@ impl PluginHost {
         }
         let entry = entries.entry(key).or_default();
         entry.used = uses;
-        Arc::clone(&entry.plugin)
+        Arc::clone(&entry.wanted)
     }
 
     fn plugins(&self) -> MutexGuard<'_, Plugins> {

@@ -27,6 +27,7 @@ mod limits;
 mod link;
 mod machine;
 mod manifest;
+mod one_answer;
 mod pace;
 mod replay;
 mod run;

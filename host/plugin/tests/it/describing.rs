@@ -1,11 +1,19 @@
 //! Guests that do not describe themselves as they should.
 
-use wfhost_workflow::{Contract, Failure, FailureKind};
+use std::time::Duration;
 
-use crate::guests::{Call, host, hostile, load};
+use wfhost_plugin::{HostOptions, PluginHost};
+use wfhost_workflow::{Contract, DurationMs, Failure, FailureKind};
+
+use crate::guests::{Call, PATIENCE, SHORT, host, hostile, load, options};
 
 async fn describe(name: &str) -> Result<Vec<Contract>, Failure> {
-    let host = host();
+    describe_within(PATIENCE, name).await
+}
+
+async fn describe_within(timeout: Duration, name: &str) -> Result<Vec<Contract>, Failure> {
+    let describe_timeout = DurationMs(u64::try_from(timeout.as_millis()).unwrap());
+    let host = PluginHost::new(HostOptions { describe_timeout, ..options() }).unwrap();
     let plugin = load(&host, hostile(name)).await;
     let contracts = host.contracts(&plugin).await?;
     Ok(contracts.to_vec())
@@ -20,7 +28,8 @@ fn refused(answer: Result<Vec<Contract>, Failure>, kind: FailureKind, code: &str
 
 #[tokio::test]
 async fn a_description_that_takes_for_ever_ends_at_its_timeout() {
-    refused(describe("describe_spins").await, FailureKind::Timeout, "timeout", "60ms");
+    let answer = describe_within(SHORT, "describe_spins").await;
+    refused(answer, FailureKind::Timeout, "timeout", "60ms");
 }
 
 #[tokio::test]

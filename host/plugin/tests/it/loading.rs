@@ -38,6 +38,25 @@ async fn damaged_wasm_is_refused() {
     }
 }
 
+/// The content is another, and nobody looks: the digest is that of one that was refused.
+#[tokio::test]
+async fn what_was_refused_is_refused_again_without_a_look_at_it() {
+    let host = host();
+    let (bad, other) = (hostile("wrong_types"), hostile("trap"));
+    let shape = usual(&host);
+    let (digest, unknown) = (Digest::of(&bad), Digest::of(b"another"));
+    for bytes in [&bad, &other] {
+        let error = host.load(Arc::clone(bytes), digest, shape).await.unwrap_err();
+        assert!(matches!(error, Error::WrongSteps(_)), "{error}");
+    }
+    // What was only sent wrongly may come again.
+    let error = host.load(Arc::clone(&other), unknown, shape).await.unwrap_err();
+    assert!(matches!(error, Error::Digest { .. }), "{error}");
+    host.load(Arc::from(&b"another"[..]), unknown, shape).await.unwrap_err();
+    let error = host.load(other, unknown, shape).await.unwrap_err();
+    assert!(matches!(error, Error::NotWasm), "{error}");
+}
+
 #[tokio::test]
 async fn a_component_without_functions_is_refused() {
     let error = refused(&wat("(module (func (export \"run\")))")).await;
