@@ -10,5 +10,5 @@ mod generated {
 }
 
 pub(crate) use generated::exports::wfhost::step::steps;
-pub(crate) use generated::wfhost::host::{kv, log, progress};
+pub(crate) use generated::wfhost::host::{kv, log};
 pub(crate) use generated::{Step, StepPre};

@@ -11,8 +11,8 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
 use crate::Error;
-use crate::ability::{files, random, written};
-use crate::bindings::{StepPre, kv, log, progress};
+use crate::ability::{files, progress, random, written};
+use crate::bindings::{StepPre, kv, log};
 use crate::replay;
 use crate::state::AttemptState;
 use crate::typed::functions::{Function, Functions, Unknown};
@@ -59,8 +59,8 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<AttemptState>> 
     replay::link(&mut linker)?;
     linker.allow_shadowing(false);
     log::add_to_linker::<_, HasSelf<AttemptState>>(&mut linker, |state| state)?;
-    progress::add_to_linker::<_, HasSelf<AttemptState>>(&mut linker, |state| state)?;
     kv::add_to_linker::<_, HasSelf<AttemptState>>(&mut linker, |state| state)?;
+    progress::link(&mut linker)?;
     Ok(linker)
 }
 
