@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use wasmtime::{Error, Store, WasmCoreDump};
 use wfhost_workflow::{Failure, Limit};
 
-use crate::StepContext;
 use crate::state::AttemptState;
+use crate::{StepContext, lanes};
 
 /// A larger memory is not written out.
 const MEMORY_BYTES_MAX: u64 = 256 << 20;
@@ -49,6 +49,7 @@ pub(crate) async fn add(
         let (show, limit) = (|bytes| Limit::Memory.show(bytes), MEMORY_BYTES_MAX);
         Err(format!("the guest's memory of {} is over {}", show(used), show(limit)))
     } else {
+        lanes::go_on_in_the_long_lane().await;
         let (path, bytes) = (path.to_path_buf(), dump.serialize(store, "guest"));
         let written = tokio::task::spawn_blocking(move || write(&path, &bytes).map(|()| path));
         written.await.unwrap_or_else(|join| Err(join.to_string()))

@@ -6,6 +6,7 @@
 //! turn and not a processor. A step that was long the last time, or that the sandbox had to
 //! end, begins there.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::future::poll_fn;
 use std::panic::resume_unwind;
@@ -35,6 +36,18 @@ const SHORT: Duration = Duration::from_millis(1);
 
 /// Steps of one plugin that are remembered as long ones.
 const LONG_STEPS_MAX: usize = 1000;
+
+thread_local! {
+    /// The attempt that is polled wants to go on in the long lane.
+    static WANTS_LONG: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Before work that takes long and cannot be interrupted: the attempt that awaits this goes
+/// on in the long lane.
+pub(crate) async fn go_on_in_the_long_lane() {
+    WANTS_LONG.set(true);
+    tokio::task::yield_now().await;
+}
 
 /// An attempt as the lanes see it: it may change threads whenever it is not polled.
 pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -189,12 +202,16 @@ impl<T> Counted<T> {
     /// The attempt's end, or nothing as soon as it has taken too long. It cannot be
     /// stopped within a poll: each tick of the epoch ends one.
     async fn while_short(&mut self) -> Option<T> {
-        poll_fn(|context| match self.poll(context) {
-            Poll::Ready(ended) => Poll::Ready(Some(ended)),
-            Poll::Pending if self.spent >= SHORT => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        })
-        .await
+        let turn = |context: &mut Context<'_>| {
+            let polled = self.poll(context);
+            let is_long = WANTS_LONG.take() || self.spent >= SHORT;
+            match polled {
+                Poll::Ready(ended) => Poll::Ready(Some(ended)),
+                Poll::Pending if is_long => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            }
+        };
+        poll_fn(turn).await
     }
 }
 
@@ -254,6 +271,29 @@ mod tests {
         assert_ne!(lanes.run(&known, "b", computes(0)).await.unwrap(), "wfhost-long");
         assert_eq!(lanes.run(&known, "a", computes(0)).await.unwrap(), "wfhost-long");
         assert_ne!(lanes.run(&known, "a", computes(0)).await.unwrap(), "wfhost-long");
+    }
+
+    #[test]
+    fn room_is_made_for_attempts_that_begin_on_their_callers_threads() {
+        let (lanes, known) = (Lanes::default(), LongSteps::default());
+        known.learn("long");
+        let _turn = lanes.room.turn(true);
+        assert!(lanes.announce(&known, "long", || panic!("nobody makes room")).is_none());
+        let mut interrupted = false;
+        assert!(lanes.announce(&known, "short", || interrupted = true).is_some());
+        assert!(interrupted);
+    }
+
+    #[tokio::test]
+    async fn an_attempt_moves_before_work_that_takes_long() {
+        let (lanes, known) = (Lanes::default(), LongSteps::default());
+        for _ in 0..2 {
+            let attempt = Box::pin(async {
+                go_on_in_the_long_lane().await;
+                Ok(thread())
+            });
+            assert_eq!(lanes.run(&known, "a", attempt).await.unwrap(), "wfhost-long");
+        }
     }
 
     #[tokio::test]
