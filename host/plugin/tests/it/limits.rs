@@ -187,7 +187,9 @@ async fn a_full_pool_is_no_error() {
         .map(|number| {
             let (host, plugin) = (host.clone(), if number % 3 == 0 { &spin } else { &trap });
             let plugin = Arc::clone(plugin);
-            tokio::spawn(async move { host.run(&plugin, short().invocation()).await })
+            // Who ends by itself is given the time for it, however busy this machine is.
+            let call = if number % 3 == 0 { short() } else { Call::default() };
+            tokio::spawn(async move { host.run(&plugin, call.invocation()).await })
         })
         .collect();
     for (number, call) in calls.into_iter().enumerate() {
