@@ -5,7 +5,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use wfhost_workflow::placement::{Decision, Placement, Priority, Wanted};
+use wfhost_workflow::placement::{Decision, LEASE, Placement, Priority, Wanted};
 use wfhost_workflow::run::{
     AttemptOutcome, Change, Effect, Input, Record, Run, RunStarted, Unreadable,
 };
@@ -63,22 +63,35 @@ impl Node {
         AttemptId { run: self.run.id(), task, attempt }
     }
 
+    fn wanted(&self, attempt: AttemptId) -> Wanted {
+        let definition = self.run.definition();
+        Wanted {
+            attempt,
+            timeout: definition.steps[attempt.task.step.position()].timeout,
+            component: Digest::of(b"p"),
+            workflow: definition.name.clone(),
+            requires: Arc::default(),
+            priority: Priority::default(),
+            concurrency: None,
+            queue_timeout: None,
+        }
+    }
+
+    /// What was under way in a former life may still be at a worker.
+    pub(crate) fn await_claims(&mut self, now: MonotonicMs) {
+        let under_way: Vec<_> = self.run.under_way().collect();
+        for (task, attempt) in under_way {
+            let wanted = self.wanted(self.attempt_id(task, attempt));
+            self.placement.orphaned(now, wanted, now + LEASE);
+        }
+    }
+
     /// Carries out one effect as far as it stays in the process.
     pub(crate) fn act(&mut self, now: MonotonicMs, effect: Effect) -> Vec<Decision> {
         match effect {
             Effect::Dispatch(order) => {
                 let attempt = self.attempt_id(order.task, order.attempt);
-                let step = &self.run.definition().steps[order.task.step.position()];
-                let wanted = Wanted {
-                    attempt,
-                    timeout: step.timeout,
-                    component: Digest::of(b"p"),
-                    workflow: self.run.definition().name.clone(),
-                    requires: Arc::default(),
-                    priority: Priority::default(),
-                    concurrency: None,
-                    queue_timeout: None,
-                };
+                let wanted = self.wanted(attempt);
                 self.orders.insert(attempt, order.input);
                 self.placement.wanted(now, wanted)
             }
@@ -115,12 +128,26 @@ pub(crate) fn input_of(decision: Decision) -> Option<Input> {
 /// A message between a worker and the coordinator.
 #[derive(Debug, Clone)]
 pub(crate) enum Message {
-    Hello { slots: u32 },
+    /// With what it says it is running.
+    Hello {
+        slots: u32,
+        running: Vec<(TaskId, Attempt)>,
+    },
     Heartbeat,
     Gone,
-    Ended { task: TaskId, attempt: Attempt, outcome: AttemptOutcome },
-    Dispatch { task: TaskId, attempt: Attempt },
-    Cancel { task: TaskId, attempt: Attempt },
+    Ended {
+        task: TaskId,
+        attempt: Attempt,
+        outcome: AttemptOutcome,
+    },
+    Dispatch {
+        task: TaskId,
+        attempt: Attempt,
+    },
+    Cancel {
+        task: TaskId,
+        attempt: Attempt,
+    },
     Rejoin,
 }
 

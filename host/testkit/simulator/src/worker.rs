@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use wfhost_workflow::{Attempt, TaskId, WorkerId};
 
+use crate::node::Message;
+
 /// Between two signs of life, in milliseconds.
 pub(crate) const HEARTBEAT_MS: u64 = 500;
 
@@ -21,6 +23,11 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) const fn new(id: WorkerId, slots: u32) -> Self {
         Self { id, slots, alive: true, executions: BTreeMap::new() }
+    }
+
+    /// What it says of itself.
+    pub(crate) fn hello(&self) -> Message {
+        Message::Hello { slots: self.slots, running: self.executions.values().copied().collect() }
     }
 
     /// Ends the executions of an attempt.

@@ -1,13 +1,14 @@
 //! Time passes from event to event; every message, commit and crash is one.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
 use wfhost_workflow::placement::{Decision, Joining};
 use wfhost_workflow::run::{AttemptOutcome, Change, Input, Record, Run, RunStatus, StateName};
 use wfhost_workflow::{
-    Attempt, Definition, Failure, FailureKind, MonotonicMs, StepId, TaskId, TimestampMs, WorkerId,
+    Attempt, AttemptId, Definition, Failure, FailureKind, MonotonicMs, StepId, TaskId, TimestampMs,
+    WorkerId,
 };
 
 use crate::coverage::Coverage;
@@ -62,6 +63,7 @@ pub fn simulate(seed: u64, faults: Faults) -> Result<History, Violation> {
         workers: Vec::new(),
         executions: 0,
         cancelled: false,
+        adopts: false,
         retries_wanted: 0,
         retrying: None,
         coverage: Coverage::default(),
@@ -87,6 +89,8 @@ struct World {
     workers: Vec<Worker>,
     executions: u64,
     cancelled: bool,
+    /// A coordinator that was started again waits for workers to claim what they run.
+    adopts: bool,
     /// How often somebody lets the run go on if it fails.
     retries_wanted: u32,
     /// A retry is on its way to the store: how many were there before it.
@@ -124,6 +128,7 @@ impl World {
             self.join(slots);
         }
         self.retries_wanted = self.random.u32(..3);
+        self.adopts = self.random.bool();
         self.after(0, Happening::Restart);
         while !self.is_finished() {
             if self.ledger.ended()
@@ -202,8 +207,8 @@ impl World {
         self.after(TICK_MS, Happening::Tick { epoch: self.epoch });
         for worker in 0..self.workers.len() {
             if self.workers[worker].alive {
-                let (id, slots) = (self.workers[worker].id, self.workers[worker].slots);
-                self.send(Direction::FromWorker(id), &Message::Hello { slots });
+                let (id, hello) = (self.workers[worker].id, self.workers[worker].hello());
+                self.send(Direction::FromWorker(id), &hello);
             }
         }
         if self.store.durable().is_empty() {
@@ -219,6 +224,13 @@ impl World {
         if has_failed {
             self.retrying = Some(self.ledger.retried());
             return self.take(Input::Retry);
+        }
+        if self.adopts {
+            let now = self.monotonic();
+            if let Some(node) = &mut self.node {
+                node.await_claims(now);
+            }
+            return Ok(());
         }
         self.take(Input::Recover)
     }
@@ -409,8 +421,13 @@ impl World {
         let now = self.monotonic();
         let Some(node) = &mut self.node else { return Ok(()) };
         let decisions = match message {
-            Message::Hello { slots } => {
-                let joining = Joining { slots, ..Joining::default() };
+            Message::Hello { slots, running } => {
+                let running: BTreeSet<AttemptId> = running
+                    .into_iter()
+                    .map(|(task, attempt)| node.attempt_id(task, attempt))
+                    .collect();
+                let running = running.into_iter().collect();
+                let joining = Joining { slots, running, ..Joining::default() };
                 node.placement.joined(now, worker, joining)
             }
             Message::Gone => node.placement.gone(now, worker),
@@ -437,8 +454,10 @@ impl World {
 
     fn join(&mut self, slots: u32) {
         let id = WorkerId(self.workers.len() as u64);
-        self.workers.push(Worker::new(id, slots));
-        self.send(Direction::FromWorker(id), &Message::Hello { slots });
+        let worker = Worker::new(id, slots);
+        let hello = worker.hello();
+        self.workers.push(worker);
+        self.send(Direction::FromWorker(id), &hello);
         self.after(HEARTBEAT_MS, Happening::Beat { worker: id });
     }
 
@@ -492,8 +511,8 @@ impl World {
                 self.send(Direction::FromWorker(id), &ended);
             }
             Message::Rejoin => {
-                let slots = worker.slots;
-                self.send(Direction::FromWorker(id), &Message::Hello { slots });
+                let hello = worker.hello();
+                self.send(Direction::FromWorker(id), &hello);
             }
             Message::Hello { .. } | Message::Heartbeat | Message::Gone | Message::Ended { .. } => {}
         }
