@@ -184,7 +184,7 @@ impl EventLoop {
                 known.draining = true;
                 self.dispatcher.placement.draining(worker);
             }
-            FromWorker::Goodbye => self.worker_gone(worker),
+            FromWorker::Goodbye => self.worker_dismissed(worker),
         }
     }
 
@@ -210,7 +210,7 @@ impl EventLoop {
             tracing::warn!(?worker, "a worker's key was taken off the list");
             let reason = "its key was taken off the coordinator's list of workers".to_owned();
             self.send(worker, &ToWorker::Refused { reason });
-            self.worker_gone(worker);
+            self.worker_dismissed(worker);
         }
     }
 
@@ -312,6 +312,13 @@ impl EventLoop {
         {
             worker.counts.late += 1;
         }
+    }
+
+    /// A worker left by its own word or by ours.
+    fn worker_dismissed(&mut self, worker: WorkerId) {
+        let _gone = self.dispatcher.workers.dismiss(worker);
+        let decisions = self.dispatcher.placement.gone(self.parts.clock.monotonic(), worker);
+        self.carry_out(decisions);
     }
 
     fn worker_gone(&mut self, worker: WorkerId) {
@@ -421,10 +428,11 @@ impl EventLoop {
                     tracing::warn!(?worker, "a worker was silent for too long");
                     let _gone = self.dispatcher.workers.remove(worker);
                 }
-                Decision::Lost { attempt, worker: _ } => {
+                Decision::Lost { attempt, worker } => {
                     self.release(attempt);
                     let reason = "its worker is gone".to_owned();
-                    self.end(attempt, AttemptOutcome::Lost { reason, worker: None });
+                    let worker = worker.and_then(|worker| self.dispatcher.workers.former(worker));
+                    self.end(attempt, AttemptOutcome::Lost { reason, worker });
                 }
                 Decision::QueueTimedOut { attempt, waited, why } => {
                     self.release(attempt);

@@ -249,8 +249,13 @@ impl EventLoop {
                 Err(refusal) => return self.reply(reply, Answer::Refused(refusal)),
             },
         };
+        let is_release = matches!(input, Input::Release { .. });
         let (definition, plugins) = (run.definition().clone(), run.plugins().to_vec());
         self.runs.insert(id, Slot::new(Place::Here(run), definition, &plugins));
+        if is_release {
+            // It is served from now on: what else was under way begins again.
+            self.take(id, Input::Recover, None);
+        }
         self.take(id, input, Some(reply));
     }
 

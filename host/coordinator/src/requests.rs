@@ -301,9 +301,7 @@ impl EventLoop {
         let id = run.id();
         let reason = match run.status() {
             RunStatus::Running if run.quarantined().next().is_some() => {
-                self.adopt(run, purpose, reply);
-                // It is served from now on: what else was under way begins again.
-                return self.take(id, Input::Recover, None);
+                return self.adopt(run, purpose, reply);
             }
             RunStatus::Running => Rejection::NotQuarantined,
             RunStatus::Succeeded | RunStatus::Failed | RunStatus::Cancelled => Rejection::RunOver,

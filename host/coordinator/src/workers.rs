@@ -1,7 +1,7 @@
 //! The workers that are there: who they are and what they have done. What each holds is
 //! placement's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use wfhost_transport::PeerKey;
 use wfhost_transport::message::{Hello, LABEL_BYTES_MAX, LABELS_MAX};
@@ -10,10 +10,19 @@ use wfhost_workflow::{MonotonicMs, WorkerId};
 /// A name is for people.
 const NAME_BYTES_MAX: usize = 256;
 
+/// Of a name in a run's journal.
+const NAME_BYTES_KEPT: usize = 64;
+
+/// Processes that ended, and may still be named as those with which attempts were lost: these are
+/// decided on at once.
+const FORMER_MAX: usize = 256;
+
 /// Workers by their connection.
 #[derive(Default)]
 pub(crate) struct Workers {
     connected: BTreeMap<WorkerId, Connected>,
+    /// Those that ended without a word, by what they were called; the newest last.
+    former: VecDeque<(WorkerId, String)>,
 }
 
 /// One worker.
@@ -31,6 +40,14 @@ pub(crate) struct Connected {
     pub(crate) told_at: MonotonicMs,
     pub(crate) draining: bool,
     pub(crate) counts: Counts,
+}
+
+impl Connected {
+    /// What this process is called in journals: no other one is called the same.
+    fn process(&self) -> String {
+        let name = &self.name[..self.name.floor_char_boundary(NAME_BYTES_KEPT)];
+        format!("{name}#{:016x}", self.instance)
+    }
 }
 
 /// What became of the attempts that a worker was given.
@@ -114,8 +131,25 @@ impl Workers {
         }
     }
 
+    /// A worker has ended, or seems to: what it held may have been the cause.
     pub(crate) fn remove(&mut self, worker: WorkerId) -> Option<Connected> {
+        let gone = self.connected.remove(&worker)?;
+        if self.former.len() == FORMER_MAX {
+            self.former.pop_front();
+        }
+        self.former.push_back((worker, gone.process()));
+        Some(gone)
+    }
+
+    /// A worker left, or was put out: nothing that it held is to blame.
+    pub(crate) fn dismiss(&mut self, worker: WorkerId) -> Option<Connected> {
         self.connected.remove(&worker)
+    }
+
+    /// Which process has ended on a connection, if what it held may have been the cause.
+    pub(crate) fn former(&self, worker: WorkerId) -> Option<String> {
+        let found = self.former.iter().rev().find(|(id, _)| *id == worker);
+        found.map(|(_, process)| process.clone())
     }
 
     pub(crate) fn get(&self, worker: WorkerId) -> Option<&Connected> {
@@ -160,5 +194,26 @@ mod tests {
         assert_eq!(workers.known(two, PeerKey::Local, 2), Known::New);
         workers.moved(one, two);
         assert_eq!(workers.known(two, key("aa"), 7), Known::Again);
+    }
+
+    #[test]
+    fn a_process_that_has_ended_is_known_by_name_and_one_that_left_is_not() {
+        let mut workers = Workers::default();
+        let hello = |instance| Hello { name: "é".repeat(100), instance, ..Hello::default() };
+        for id in 0..3 {
+            workers.join(MonotonicMs(0), WorkerId(id), PeerKey::Local, hello(id));
+        }
+        workers.remove(WorkerId(0));
+        workers.dismiss(WorkerId(1));
+        let first = format!("{}#0000000000000000", "é".repeat(32));
+        assert_eq!(workers.former(WorkerId(0)), Some(first));
+        assert_eq!(workers.former(WorkerId(1)), None);
+        assert_eq!(workers.former(WorkerId(2)), None);
+        for id in 3..=FORMER_MAX as u64 + 3 {
+            workers.join(MonotonicMs(0), WorkerId(id), PeerKey::Local, hello(id));
+            workers.remove(WorkerId(id));
+        }
+        assert_eq!(workers.former.len(), FORMER_MAX);
+        assert_eq!(workers.former(WorkerId(0)), None);
     }
 }

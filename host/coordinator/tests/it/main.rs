@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "patience is measured in real time")]
 
 mod failing;
+mod mending;
 mod requests;
 mod returning;
 mod runs;

@@ -389,7 +389,7 @@ impl World {
             return self.take(Input::Release { task });
         }
         if self.random.u16(..) < 300 {
-            let task = self.any_task();
+            let task = if self.random.bool() { self.notable_task() } else { self.any_task() };
             self.take(Input::Release { task: Some(task) })?;
             self.take(Input::Retry)?;
         }
