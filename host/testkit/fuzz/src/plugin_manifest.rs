@@ -12,7 +12,8 @@ pub(crate) fn run(bytes: &[u8]) {
             assert_eq!(format!("{first:?}"), format!("{again:?}"), "read twice");
             for dir in &first.dirs {
                 let path = &dir.guest_path;
-                assert!(path.starts_with('/') && !path.contains("/.."), "{path:?} is taken");
+                let leaves = path.split('/').any(|part| part == "..");
+                assert!(path.starts_with('/') && !leaves, "{path:?} is taken");
             }
         }
         (Err(first), Err(again)) => {
