@@ -270,6 +270,9 @@ impl EventLoop {
         let known = self.dispatcher.workers.known(worker, key, hello.instance);
         let mut decisions = Vec::new();
         match known {
+            // Nothing gets lost on a connection that stands, and what is on its way to the worker
+            // is not in its hello.
+            Known::Again if self.dispatcher.placement.heard(now, worker) => return Vec::new(),
             Known::Again => {}
             Known::Moved(from) => {
                 self.dispatcher.workers.moved(from, worker);

@@ -302,6 +302,9 @@ impl Worker {
         let every = Duration::from_millis(heartbeat_ms).max(HEARTBEAT_MIN);
         self.heartbeat = Some(Heartbeat { every, next_at: now + every, untaken: 0 });
         (self.news)(News::Joined);
+        if self.draining {
+            self.outbox.send(&mut self.link, FromWorker::Draining);
+        }
         for message in self.untaken.messages() {
             self.outbox.send(&mut self.link, message);
         }

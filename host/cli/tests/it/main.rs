@@ -26,3 +26,4 @@ mod runs;
 mod sandbox;
 mod starting;
 mod usage;
+mod workers;
