@@ -94,8 +94,26 @@ fn a_failed_run_goes_on_from_the_step_that_failed() {
     assert_eq!(setting.ask(Request::Retry { run }), Answer::Done);
     let again = worker.dispatch();
     assert_eq!((&*again.step, again.attempt.attempt.0), ("b", 3));
-    assert!(matches!(setting.ask(Request::Retry { run }), Answer::Refused(Refusal::WrongState(_))));
+    // To ask twice is to ask once.
+    assert_eq!(setting.ask(Request::Retry { run }), Answer::Done);
     worker.succeed(again.attempt, "2");
     assert_eq!(setting.ended(run), (RunStatus::Succeeded, Some("2".to_owned()), None));
     assert_eq!(setting.events(run).iter().filter(|event| *event == "run-retried").count(), 1);
+}
+
+#[test]
+fn a_step_that_no_worker_takes_in_time_fails_and_says_why() {
+    let setting = Setting::new();
+    let _worker = setting.worker(1);
+    let steps = "\
+steps:
+  - { id: a, call: p/one, requires: { gpu: 'true' }, queue_timeout: 200ms }
+";
+    let run = setting.start(1, steps, "{\"x\":5}");
+    let (status, _, error) = setting.ended(run);
+    let error = error.unwrap_or_default();
+    assert_eq!(status, RunStatus::Failed);
+    let why = "timeout (queue-timeout): no worker took it in ";
+    assert!(error.contains(why), "{error}");
+    assert!(error.ends_with("no worker has the label gpu=true, of 1"), "{error}");
 }

@@ -142,27 +142,10 @@ impl Ledger {
             }
             Event::AttemptScheduled { task, attempt } => self.scheduled(*task, *attempt, at),
             Event::AttemptSucceeded { task, attempt, output, .. } => {
-                self.close(*task, *attempt)?;
-                self.deaths.remove(task);
-                let given = self.given.contains(&(*task, *attempt, output.clone()));
-                ensure!(given, "{task:?} attempt {attempt} has a result that it never gave");
-                let former = self.results.insert(*task, output.clone());
-                ensure!(former.is_none(), "{task:?} has two results");
-                if task.index.is_none() { self.step_over(task.step) } else { Ok(()) }
+                self.succeeded(*task, *attempt, output)
             }
             Event::AttemptFailed { task, attempt, retry_at, .. } => {
-                self.close(*task, *attempt)?;
-                let failures = self.failures.entry(*task).or_default();
-                *failures += 1;
-                let policy = &self.definition.steps[task.step.position()].retry;
-                ensure!(
-                    *failures < policy.attempts || retry_at.is_none(),
-                    "{task:?} is tried again after {failures} failures"
-                );
-                if let Some(retry_at) = retry_at {
-                    self.not_before.insert(*task, *retry_at);
-                }
-                Ok(())
+                self.attempt_failed(*task, *attempt, *retry_at)
             }
             Event::AttemptLost { task, attempt, worker, .. } => {
                 if let Some(worker) = worker {
@@ -187,15 +170,7 @@ impl Ledger {
                 Ok(())
             }
             Event::RunRetried => {
-                // Results, and how far attempts were counted, stay as they are.
-                self.failures.clear();
-                self.open.clear();
-                self.not_before.clear();
-                self.deaths.clear();
-                self.quarantined.clear();
-                self.ended = false;
-                self.failed = false;
-                self.retried += 1;
+                self.goes_on();
                 Ok(())
             }
             Event::Succeeded { .. } => {
@@ -214,6 +189,53 @@ impl Ledger {
                 Ok(())
             }
         }
+    }
+
+    fn succeeded(
+        &mut self,
+        task: TaskId,
+        attempt: Attempt,
+        output: &Json,
+    ) -> Result<(), Violation> {
+        self.close(task, attempt)?;
+        self.deaths.remove(&task);
+        let given = self.given.contains(&(task, attempt, output.clone()));
+        ensure!(given, "{task:?} attempt {attempt} has a result that it never gave");
+        let former = self.results.insert(task, output.clone());
+        ensure!(former.is_none(), "{task:?} has two results");
+        if task.index.is_none() { self.step_over(task.step) } else { Ok(()) }
+    }
+
+    fn attempt_failed(
+        &mut self,
+        task: TaskId,
+        attempt: Attempt,
+        retry_at: Option<TimestampMs>,
+    ) -> Result<(), Violation> {
+        self.close(task, attempt)?;
+        let failures = self.failures.entry(task).or_default();
+        *failures += 1;
+        let policy = &self.definition.steps[task.step.position()].retry;
+        ensure!(
+            *failures < policy.attempts || retry_at.is_none(),
+            "{task:?} is tried again after {failures} failures"
+        );
+        if let Some(retry_at) = retry_at {
+            self.not_before.insert(task, retry_at);
+        }
+        Ok(())
+    }
+
+    /// Results, and how far attempts were counted, stay as they are.
+    fn goes_on(&mut self) {
+        self.failures.clear();
+        self.open.clear();
+        self.not_before.clear();
+        self.deaths.clear();
+        self.quarantined.clear();
+        self.ended = false;
+        self.failed = false;
+        self.retried += 1;
     }
 
     fn scheduled(

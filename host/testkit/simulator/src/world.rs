@@ -1,22 +1,22 @@
 //! Time passes from event to event; every message, commit and crash is one.
 
+mod end;
+mod workers;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
 use wfhost_workflow::placement::{Decision, Joining};
-use wfhost_workflow::run::{AttemptOutcome, Change, Input, Record, Run, RunStatus, StateName};
-use wfhost_workflow::{
-    Attempt, AttemptId, Definition, Failure, FailureKind, MonotonicMs, StepId, TaskId, TimestampMs,
-    WorkerId,
-};
+use wfhost_workflow::run::{Change, Input, Record, RunStatus, StateName};
+use wfhost_workflow::{AttemptId, Definition, MonotonicMs, StepId, TaskId, TimestampMs, WorkerId};
 
 use crate::coverage::Coverage;
 use crate::fault::{Fault, Faults};
 use crate::invariants::{Ledger, Violation};
 use crate::node::{Direction, Message, Node, input_of};
 use crate::store::Store;
-use crate::worker::{HEARTBEAT_MS, Worker};
+use crate::worker::Worker;
 use crate::workload;
 
 /// A run that has not ended by then never will: faults are over long before.
@@ -450,105 +450,6 @@ impl World {
         self.carry_out(decisions)
     }
 
-    // The workers' side.
-
-    fn join(&mut self, slots: u32) {
-        let id = WorkerId(self.workers.len() as u64);
-        let worker = Worker::new(id, slots);
-        let hello = worker.hello();
-        self.workers.push(worker);
-        self.send(Direction::FromWorker(id), &hello);
-        self.after(HEARTBEAT_MS, Happening::Beat { worker: id });
-    }
-
-    fn beat(&mut self, id: WorkerId) {
-        let Some(worker) = self.workers.get(id.0 as usize).filter(|worker| worker.alive) else {
-            return;
-        };
-        let id = worker.id;
-        self.send(Direction::FromWorker(id), &Message::Heartbeat);
-        if self.faults.strikes(Fault::Bogus, &mut self.random) {
-            self.send_bogus(id);
-        }
-        self.after(HEARTBEAT_MS, Happening::Beat { worker: id });
-    }
-
-    /// A result, failure or loss of some attempt, whether there is one or not.
-    fn send_bogus(&mut self, id: WorkerId) {
-        let task = self.notable_task();
-        let attempt = Attempt(self.random.u32(1..3));
-        let outcome = match self.random.u8(..3) {
-            0 => self.result(task, attempt),
-            1 => AttemptOutcome::Failed(workload::failure(&mut self.random)),
-            _ => AttemptOutcome::Lost { reason: "bogus".to_owned(), worker: None },
-        };
-        self.send(Direction::FromWorker(id), &Message::Ended { task, attempt, outcome });
-    }
-
-    fn at_worker(&mut self, id: WorkerId, message: &Message) {
-        let Some(worker) = self.workers.get_mut(id.0 as usize).filter(|worker| worker.alive) else {
-            return;
-        };
-        match *message {
-            Message::Dispatch { task, attempt } => {
-                self.executions += 1;
-                let number = self.executions;
-                worker.executions.insert(number, (task, attempt));
-                if self.faults.strikes(Fault::WorkerDies, &mut self.random) {
-                    return self.die(id);
-                }
-                if !self.faults.strikes(Fault::Hang, &mut self.random) {
-                    let work = self.random.u64(1..200);
-                    self.after(work, Happening::Execution { worker: id, number });
-                }
-            }
-            Message::Cancel { task, attempt } => {
-                // Also of an attempt that it does not have: the end may have got lost.
-                worker.stop(task, attempt);
-                let failure = Failure::new(FailureKind::Host, "cancelled", "made up");
-                let outcome = AttemptOutcome::Failed(failure);
-                let ended = Message::Ended { task, attempt, outcome };
-                self.send(Direction::FromWorker(id), &ended);
-            }
-            Message::Rejoin => {
-                let hello = worker.hello();
-                self.send(Direction::FromWorker(id), &hello);
-            }
-            Message::Hello { .. } | Message::Heartbeat | Message::Gone | Message::Ended { .. } => {}
-        }
-    }
-
-    fn die(&mut self, id: WorkerId) {
-        let worker = &mut self.workers[id.0 as usize];
-        worker.alive = false;
-        let slots = worker.slots;
-        // A broken link is noticed at once; a machine that is off only by its silence.
-        if self.random.bool() {
-            self.send(Direction::FromWorker(id), &Message::Gone);
-        }
-        let pause = self.random.u64(50..1000);
-        self.after(pause, Happening::Join { slots });
-    }
-
-    fn execution_ends(&mut self, id: WorkerId, number: u64) {
-        let Some(worker) = self.workers.get_mut(id.0 as usize).filter(|worker| worker.alive) else {
-            return;
-        };
-        let Some((task, attempt)) = worker.executions.remove(&number) else { return };
-        let outcome = if self.faults.strikes(Fault::StepFails, &mut self.random) {
-            AttemptOutcome::Failed(workload::failure(&mut self.random))
-        } else {
-            self.result(task, attempt)
-        };
-        self.send(Direction::FromWorker(id), &Message::Ended { task, attempt, outcome });
-    }
-
-    fn result(&mut self, task: TaskId, attempt: Attempt) -> AttemptOutcome {
-        let output = workload::answer(task, attempt, self.random.u64(..));
-        self.ledger.was_given(task, attempt, output.clone());
-        AttemptOutcome::Succeeded { output, kv: Vec::new() }
-    }
-
     // The network and the clock.
 
     fn send(&mut self, direction: Direction, message: &Message) {
@@ -583,82 +484,5 @@ impl World {
 
     const fn monotonic(&self) -> MonotonicMs {
         MonotonicMs(self.now_ms)
-    }
-
-    // The end.
-
-    fn check_end(mut self) -> Result<History, Violation> {
-        let unreadable = |error| Violation(format!("the journal cannot be read: {error}"));
-        let records = self.store.durable().to_vec();
-        let mut whole =
-            Run::restore(self.definition.clone(), None, records.clone()).map_err(unreadable)?;
-        self.check_snapshots(&whole, &records)?;
-        self.check_output(&whole)?;
-        for input in
-            [Input::Recover, Input::TimersDue, Input::Cancel { reason: "too late".to_owned() }]
-                .into_iter()
-                .chain([Input::Release { task: None }])
-                .chain((whole.status() != RunStatus::Failed).then_some(Input::Retry))
-                .chain(self.late_results())
-        {
-            self.coverage.count(whole.state_name(&input), &input);
-            if whole.apply(self.wall(), input).is_ok() {
-                return Err(Violation("a run that is over has changed".to_owned()));
-            }
-        }
-        Ok(History {
-            tasks: self.ledger.tasks(),
-            faults: self.faults.total(),
-            crash_points: self.faults.crash_points(),
-            end: (whole.status(), self.now_ms),
-            coverage: self.coverage,
-        })
-    }
-
-    fn late_results(&self) -> Vec<Input> {
-        let (task, attempt) = (TaskId::of(StepId(0)), Attempt::FIRST);
-        let failure = Failure::new(FailureKind::Host, "late", "made up");
-        [
-            AttemptOutcome::Succeeded { output: wfhost_workflow::Json::null(), kv: Vec::new() },
-            AttemptOutcome::Failed(failure),
-            AttemptOutcome::Lost { reason: "late".to_owned(), worker: None },
-        ]
-        .map(|outcome| Input::AttemptEnded { task, attempt, outcome })
-        .into()
-    }
-
-    /// A snapshot anywhere in the journal, with what follows it, is the whole journal.
-    fn check_snapshots(&mut self, whole: &Run, records: &[Record]) -> Result<(), Violation> {
-        let unreadable = |error| Violation(format!("a snapshot cannot be read: {error}"));
-        let cut = self.random.usize(1..=records.len());
-        let (before, after) = records.split_at(cut);
-        let early = Run::restore(self.definition.clone(), None, before.to_vec())
-            .map_err(unreadable)?
-            .snapshot();
-        let bytes = early.to_bytes();
-        let read = wfhost_workflow::run::Snapshot::from_bytes(&bytes).map_err(unreadable)?;
-        let joined = Run::restore(self.definition.clone(), Some(read), after.to_vec())
-            .map_err(unreadable)?;
-        if joined.snapshot() != whole.snapshot() {
-            return Err(Violation(format!("a snapshot after {cut} records gives another run")));
-        }
-        Ok(())
-    }
-
-    /// The workflow's output is the result that was stored for its last step.
-    fn check_output(&self, whole: &Run) -> Result<(), Violation> {
-        let Some(output) = whole.output() else { return Ok(()) };
-        let last = self
-            .definition
-            .steps
-            .iter()
-            .rposition(|step| step.name.chars().skip(1).all(|letter| letter.is_ascii_digit()));
-        let stored = last.and_then(|last| self.ledger.result_of(StepId(last as u32)));
-        match stored {
-            Some(stored) if !output.as_str().contains(stored.as_str()) => {
-                Err(Violation(format!("the output {output} lacks {stored}")))
-            }
-            _ => Ok(()),
-        }
     }
 }
