@@ -1,5 +1,7 @@
 //! What clients ask, and who answers: the loop from its memory, or the queries' thread.
 
+mod verbs;
+
 use std::sync::Arc;
 
 use wfhost_transport::client::{Answer, Refusal, Request, ShownRun, ShownStatus, Start};
@@ -15,6 +17,8 @@ use crate::runs::{Place, Slot, WatchKind, Watcher};
 use crate::shown;
 use crate::uploads::{Part, Sender};
 
+pub use verbs::{VERBS, Verb, verb_result};
+
 /// Nobody waits longer than this in one request.
 const WAIT_MS_MAX: u64 = 60_000;
 
@@ -23,58 +27,6 @@ const VIEW_GRACE: DurationMs = DurationMs(3_000);
 
 /// More would keep too much of the loop's time.
 const WATCHERS_MAX: usize = 10_000;
-
-/// What a person can do to a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
-    /// Go on with a run that nobody serves.
-    Resume,
-    /// End an open run.
-    Cancel,
-    /// Remove an ended run.
-    Remove,
-    /// Go on with a failed run, from what failed.
-    Retry,
-}
-
-/// Which verb works on a run in which status: `Ok` says what happens.
-pub const VERBS: [(Verb, ShownStatus, Result<&str, &str>); 20] = {
-    use ShownStatus::{Cancelled, Failed, Interrupted, Running, Succeeded};
-    use Verb::{Cancel, Remove, Resume, Retry};
-    [
-        (Resume, Interrupted, Ok("goes on")),
-        (Resume, Running, Ok("nothing: it is going on")),
-        (Resume, Succeeded, Err("it has succeeded: there is nothing to go on with")),
-        (Resume, Failed, Err("it has failed: retry it")),
-        (Resume, Cancelled, Err("it was cancelled: start a new run")),
-        (Cancel, Interrupted, Ok("is cancelled")),
-        (Cancel, Running, Ok("is cancelled")),
-        (Cancel, Succeeded, Err("it has succeeded already")),
-        (Cancel, Failed, Err("it has failed already")),
-        (Cancel, Cancelled, Ok("nothing: it is cancelled")),
-        (Remove, Interrupted, Err("it is open: cancel it first")),
-        (Remove, Running, Err("it is open: cancel it first")),
-        (Remove, Succeeded, Ok("is removed")),
-        (Remove, Failed, Ok("is removed")),
-        (Remove, Cancelled, Ok("is removed")),
-        (Retry, Interrupted, Err("it has not failed: resume it")),
-        (Retry, Running, Ok("nothing: it is going on")),
-        (Retry, Succeeded, Err("it has succeeded: there is nothing to go on with")),
-        (Retry, Failed, Ok("goes on from what failed")),
-        (Retry, Cancelled, Err("it was cancelled: start a new run")),
-    ]
-};
-
-/// What a verb does to a run in a status, or why it does not.
-///
-/// # Errors
-/// The reason, for people.
-pub fn verb_result(verb: Verb, status: ShownStatus) -> Result<&'static str, &'static str> {
-    VERBS
-        .iter()
-        .find(|(of, on, _)| *of == verb && *on == status)
-        .map_or(Err("it is not possible"), |(_, _, result)| *result)
-}
 
 /// What releases a step of this name, or all of them.
 pub(crate) fn release_of(definition: &Definition, step: Option<&str>) -> Result<Input, Refusal> {

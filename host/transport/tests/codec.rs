@@ -7,8 +7,8 @@ use proptest::option;
 use proptest::prelude::*;
 use wfhost_transport::client::{Answer, Refusal, Request, Start};
 use wfhost_transport::codec::{
-    DecodeError, EncodeError, Framed, Kind, LAYOUT, decode, decode_answer, decode_request, encode,
-    encode_answer, encode_request,
+    CHUNK_BYTES, DecodeError, EncodeError, Framed, Kind, LAYOUT, decode, decode_answer,
+    decode_request, encode, encode_answer, encode_request,
 };
 use wfhost_transport::message::{
     Dispatch, FromWorker, Held, Hello, LogLevel, LogLine, Outcome, Payload, Progress, ToWorker,
@@ -397,6 +397,13 @@ fn a_start_and_a_refusal_come_back() {
     for request in [
         Request::Start(Box::new(start)),
         Request::Events { run: RunId::from_bytes([3; 16]), after: Revision(4), limit: 5 },
+        Request::Has { digests: vec![Digest::of(b"a"), Digest::of(b"b")] },
+        Request::Put {
+            digest: Digest::of(b"text"),
+            offset: u64::MAX,
+            total: u64::MAX,
+            bytes: vec![0xff; CHUNK_BYTES as usize],
+        },
     ] {
         encode_request(1, &request, &mut frame).unwrap();
         assert_eq!(decode_request(&frame).1.unwrap(), request);
