@@ -158,6 +158,12 @@ impl EventLoop {
     }
 
     fn start(&mut self, start: Box<Start>, reply: ReplyTo) {
+        if let ReplyTo::Client(client, _) = &reply
+            && !self.parts.link.is_of_this_user(*client)
+            && let Some(refusal) = path_of_this_machine(&start)
+        {
+            return self.reply(reply, Answer::Refused(refusal));
+        }
         match self.parts.definitions.kept(&start.definition) {
             Some(definition) => self.start_prepared(*start, definition, reply),
             None => self.ask(Query::Prepare(start), reply),
@@ -398,6 +404,18 @@ impl EventLoop {
             answer(&mut self.parts.link, watcher.reply, message);
         }
     }
+}
+
+/// Who starts a run from elsewhere decides about no folder of this machine: an embedded worker
+/// would open it.
+fn path_of_this_machine(start: &Start) -> Option<Refusal> {
+    let dirs =
+        start.plugins.iter().flat_map(|plugin| plugin.dirs.iter().map(move |dir| (plugin, dir)));
+    let (plugin, dir) = dirs.into_iter().find(|(_, dir)| !dir.host_path.starts_with('@'))?;
+    Some(Refusal::Denied(format!(
+        "plugin `{}` is given the path {}: over the network a directory has the name that workers have for it, such as `@in`",
+        plugin.alias, dir.host_path
+    )))
 }
 
 /// Whose parts are counted together.

@@ -208,6 +208,13 @@ impl ServerLink {
         }
     }
 
+    /// Whether a client came through the data folder, which only this user can enter.
+    #[must_use]
+    pub fn is_of_this_user(&self, client: ClientId) -> bool {
+        let (position, _) = parts_of(WorkerId(client.0));
+        self.sockets.get(position).is_some_and(|socket| socket.serves == Serves::Clients)
+    }
+
     /// The lists as they are now.
     #[must_use]
     pub fn guard(&self) -> Guard {

@@ -143,6 +143,34 @@ fn who_is_not_let_in_is_told_what_to_do() {
 }
 
 #[test]
+fn a_client_on_the_network_gives_no_folder_of_the_servers_machine() {
+    let place = Place::new();
+    let server = Server::network(&place, "tcp://127.0.0.1:0", &["--slots", "1"]);
+    let (log, guest) = (place.path("log"), crate::place::guest_path("probe"));
+    std::fs::create_dir_all(&log).unwrap();
+    let with = |path: &str| {
+        let text = format!(
+            "workflow: w\nplugins:\n  p:\n    path: {}\n    grants: {{ dirs: [ {{ path: \"{path}\", as: /log, mode: rw }} ] }}\nsteps:\n  - {{ id: a, call: p/append, retry: {{ attempts: 1 }}, with: {{ file: /log/lines, number: 1 }} }}\n",
+            guest.display()
+        );
+        place.write("w.yaml", &text).display().to_string()
+    };
+    let allowed = format!("{}:rw", log.display());
+    let file = with(&log.display().to_string());
+    server.asks(&place, &["start", &file, "--allow-dir", &allowed]).exits(4).says("such as `@in`");
+    assert_eq!(server.asks(&place, &["runs", "list", "--output", "json"]).ok().stdout, "[]\n");
+    // By its name it is the workers' matter: the one here has none.
+    let file = with("@in");
+    server.asks(&place, &["start", &file, "--wait"]).exits(1).says("directory of workers");
+    assert!(!log.join("lines").exists());
+    // Who can enter the data folder may give what is the same user's.
+    let local = ["start", &with(&log.display().to_string()), "--allow-dir", &allowed, "--wait"];
+    let data = place.path("served").display().to_string();
+    place.wfhost(&[&local[..], &["--data", &data]].concat()).ok();
+    assert!(log.join("lines").exists());
+}
+
+#[test]
 fn watching_survives_a_restart_of_the_server() {
     let place = Place::new();
     let mut server = Server::network(&place, "tcp://127.0.0.1:0", &["--slots", "2"]);

@@ -139,7 +139,8 @@ impl<'a> Paced<'a> {
         session.request(request)
     }
 
-    fn end(self, context: &Context) -> Result<ExitCode> {
+    fn end(mut self, context: &Context) -> Result<ExitCode> {
+        self.reap(0)?;
         let interrupted = self.serving.is_interrupted();
         if context.output.is_json() {
             let ids = |runs: &[RunId]| runs.iter().map(RunId::to_string).collect::<Vec<_>>();
