@@ -75,7 +75,8 @@ Examples:
 
 A run is named by any unique beginning of its id, or by `latest`.
 Environment: WFHOST_DATA (as --data), WFHOST_CONFIG (as --config), WFHOST_CACHE (the folder of compiled plugins), WFHOST_LOG
-(a log filter, such as debug), NO_COLOR.",
+(a log filter, such as debug), NO_COLOR.
+WFHOST_SERVER, WFHOST_SERVER_KEY and WFHOST_KEY stand for --server, --server-key and --key.",
         ExitCode::HELP
     )
 }

@@ -21,7 +21,7 @@ pub(crate) enum ExitCode {
     Denied = 4,
     /// The data folder or another file could not be read or written.
     Store = 5,
-    /// The process that holds the data folder does not answer.
+    /// Nobody serves, or does not answer.
     Unreachable = 6,
     /// Stopped by a signal; `wfhost resume` goes on.
     Interrupted = 130,
@@ -37,7 +37,7 @@ Exit codes:
   3    refused: the workflow, its input or the run's state does not allow it
   4    denied: a permission is missing
   5    the data folder or another file could not be read or written
-  6    the process that holds the data folder does not answer
+  6    nobody serves there, or does not answer
   130  interrupted; `wfhost resume` goes on";
 
     /// Of a refused request.

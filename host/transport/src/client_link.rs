@@ -21,6 +21,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// From somebody who listens to a connection takes no longer, also on a busy machine.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 
+/// How often a server that listens is tried before it counts as one that does not let in.
+const CONNECT_TRIES: u32 = 2;
+
 /// For a machine that may be away: it does not even refuse.
 const PROBE_MAX: Duration = Duration::from_secs(3);
 
@@ -170,18 +173,26 @@ fn connect_to_server(hub: &Hub, server: &Coordinator) -> Result<Dealer, Error> {
     if curve.is_none() && !endpoint.is_loopback() {
         return Err(Error::Insecure { endpoint: text });
     }
-    if let Endpoint::Tcp(address) = endpoint {
-        probe(address).map_err(|source| Error::Connect { endpoint: text.clone(), source })?;
-    }
-    let dealer = Dealer::connect_once(hub, endpoint, BOUNDS, curve.as_ref())?;
-    let deadline = clock::now() + CONNECT_MAX;
-    while !dealer.is_connected()? {
-        if clock::now() >= deadline {
-            return Err(Error::NotLetIn { endpoint: text });
+    let listens = || match endpoint {
+        Endpoint::Tcp(address) => {
+            probe(address).map_err(|source| Error::Connect { endpoint: text.clone(), source })
         }
-        dealer.wait_connected(LOOK_EVERY)?;
+        Endpoint::Ipc(_) | Endpoint::Inproc(_) => Ok(()),
+    };
+    // A server that ends or begins meanwhile looks the same: a second try meets the one after it.
+    for _ in 0..CONNECT_TRIES {
+        listens()?;
+        let dealer = Dealer::connect_once(hub, endpoint, BOUNDS, curve.as_ref())?;
+        let deadline = clock::now() + CONNECT_MAX / CONNECT_TRIES;
+        while !dealer.is_connected()? && clock::now() < deadline {
+            dealer.wait_connected(LOOK_EVERY)?;
+        }
+        if dealer.is_connected()? {
+            return Ok(dealer);
+        }
     }
-    Ok(dealer)
+    listens()?;
+    Err(Error::NotLetIn { endpoint: text })
 }
 
 /// Whether anybody takes connections there.

@@ -22,6 +22,7 @@ fn a_run_is_started_and_its_id_written_at_once() {
     let (_holder, _) = holder(&place);
     let hello = place.workflow("hello.yaml", "hello", HELLO);
     let started = place.wfhost(&["start", &hello]).ok().says("in process");
+    let started = started.says("serves only until its own run is over");
     let run = started.stdout.trim();
     assert_eq!(run.len(), 26, "{run}");
     let watched = place.wfhost(&["runs", "watch", run]).ok();
