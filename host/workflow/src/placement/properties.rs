@@ -11,15 +11,39 @@ const LABELS: [&str; 2] = ["gpu", "near"];
 
 #[derive(Debug, Clone)]
 enum Event {
-    Wanted { labels: u8, priority: i64, workflow: u8, max: Option<u32>, timeout: Option<u64> },
+    Wanted {
+        labels: u8,
+        priority: i64,
+        workflow: u8,
+        max: Option<u32>,
+        timeout: Option<u64>,
+    },
     Ended(prop::sample::Index),
     Withdrawn(prop::sample::Index),
-    Joined { worker: u64, slots: u32, labels: u8 },
+    Joined {
+        worker: u64,
+        slots: u32,
+        labels: u8,
+    },
     Gone(u64),
     Draining(u64),
-    Moved { from: u64, to: u64 },
-    Orphaned { workflow: u8, max: Option<u32> },
-    Adopted { worker: u64, which: prop::sample::Index },
+    Moved {
+        from: u64,
+        to: u64,
+    },
+    Orphaned {
+        workflow: u8,
+        max: Option<u32>,
+    },
+    Adopted {
+        worker: u64,
+        which: prop::sample::Index,
+    },
+    /// It says hello again, with some of what it holds.
+    Reconciled {
+        worker: u64,
+        has: u8,
+    },
     Tick,
 }
 
@@ -41,6 +65,8 @@ fn events() -> impl Strategy<Value = Event> {
         1 => (0..3_u8, max).prop_map(|(workflow, max)| Event::Orphaned { workflow, max }),
         1 => (0..4_u64, any::<prop::sample::Index>())
             .prop_map(|(worker, which)| Event::Adopted { worker, which }),
+        1 => (0..4_u64, any::<u8>())
+            .prop_map(|(worker, has)| Event::Reconciled { worker, has }),
         2 => Just(Event::Tick),
     ]
 }
@@ -181,6 +207,7 @@ impl Model {
                 self.placement.orphaned(now, wanted, ms(self.now + 900));
             }
             Event::Adopted { worker, which } => self.adopted(WorkerId(worker), &which),
+            Event::Reconciled { worker, has } => self.reconciled(WorkerId(worker), has),
             Event::Tick => {
                 for worker in self.workers.keys() {
                     self.placement.heard(now, *worker);
@@ -265,6 +292,33 @@ impl Model {
         if adopted {
             self.items.get_mut(&number).expect("it is here").1 = Where::At(worker);
         }
+    }
+
+    /// What it has not is lost, and it is not to blame; what it has stays there.
+    fn reconciled(&mut self, worker: WorkerId, bits: u8) {
+        let here = [Where::At(worker), Where::Stopping(worker)];
+        let held: Vec<u32> = self
+            .items
+            .iter()
+            .filter(|(_, (_, at))| here.contains(at))
+            .map(|(number, _)| *number)
+            .collect();
+        let (has, missing): (Vec<u32>, Vec<u32>) =
+            held.iter().partition(|number| bits & (1 << (**number % 8)) != 0);
+        let mut lost: BTreeSet<AttemptId> = BTreeSet::new();
+        for number in missing {
+            if let Some((_, Where::At(_))) = self.items.remove(&number) {
+                lost.insert(attempt(number));
+            }
+        }
+        let has = has.into_iter().map(attempt).collect();
+        let mut decisions = self.placement.reconciled(ms(self.now), worker, &has);
+        decisions.retain(|decision| match decision {
+            Decision::Lost { attempt, worker: None } => !lost.remove(attempt),
+            _ => true,
+        });
+        assert!(lost.is_empty(), "{lost:?} are neither there nor lost");
+        self.carry_out(decisions);
     }
 
     /// Nothing waits that a free slot could take, and the tables agree with the list.
