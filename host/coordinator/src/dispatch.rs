@@ -167,6 +167,9 @@ impl EventLoop {
                     self.forged(worker, attempt, token);
                 }
             }
+            // Of what it holds only: nobody writes into the log of somebody else's attempt.
+            FromWorker::Log { attempt, .. } | FromWorker::Progress { attempt, .. }
+                if self.dispatcher.placement.holder(&attempt) != Some(worker) => {}
             FromWorker::Log { attempt, lines } => self.log(attempt, lines),
             FromWorker::Progress { attempt, progress } => {
                 if let Some(slot) = self.runs.get_mut(attempt.run)
@@ -330,8 +333,10 @@ impl EventLoop {
         self.carry_out(decisions);
     }
 
-    /// A worker ends what it was not given: nothing here changes.
+    /// A worker ends what it was not given: nothing here changes, and it may forget it. It may be
+    /// honest, and this folder another one than it was.
     fn forged(&mut self, worker: WorkerId, attempt: AttemptId, token: Token) {
+        self.send(worker, &ToWorker::Taken { attempt });
         // So it answers a `Cancel` of what it said it has, and was never given.
         if token == Token::default() {
             return;

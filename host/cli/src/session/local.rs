@@ -125,7 +125,11 @@ impl Local {
             link,
             waker,
             seed: u64::from_le_bytes(run_id::random()?),
-            secret: secret(&folder.path)?,
+            secret: match purpose {
+                // Nothing is handed out, and who only asks leaves the folder as it was.
+                Purpose::Ask | Purpose::Reach => run_id::random()?,
+                Purpose::Serve(_) => secret(&folder.path)?,
+            },
             recovery,
         })
         .map_err(CommandError::store)?;

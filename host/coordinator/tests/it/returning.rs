@@ -1,11 +1,16 @@
 //! Workers that come back: on another connection, or to another life of the coordinator.
 
-use wfhost_transport::message::{FromWorker, Outcome, ToWorker, Token};
-use wfhost_workflow::Json;
+use std::time::Instant;
+
+use wfhost_transport::client::{Answer, Request};
+use wfhost_transport::message::{
+    FromWorker, LogLevel, LogLine, Outcome, Progress, ToWorker, Token,
+};
 use wfhost_workflow::run::RunStatus;
+use wfhost_workflow::{Failure, FailureKind, Json};
 
 use crate::runs::TWO;
-use crate::setting::Setting;
+use crate::setting::{PATIENCE, Setting};
 
 #[test]
 fn a_restarted_coordinator_adopts_what_a_worker_still_runs() {
@@ -90,6 +95,10 @@ fn a_result_of_an_attempt_that_a_worker_was_not_given_does_not_count() {
         let output = Json::parse("{\"y\":\"forged\"}").unwrap();
         let outcome = Outcome::Succeeded { output, kv: Vec::new() };
         forger.say(&FromWorker::Ended { attempt: first.attempt, token, outcome });
+        forger.next(
+            "word that it may forget it",
+            |message| matches!(message, ToWorker::Taken { attempt } if *attempt == first.attempt),
+        );
     }
     worker.succeed(first.attempt, "{\"y\":\"given\"}");
     // To either of the two.
@@ -100,4 +109,40 @@ fn a_result_of_an_attempt_that_a_worker_was_not_given_does_not_count() {
     };
     assert!(format!("{:?}", second.input).contains("given"), "{:?}", second.input);
     assert_eq!(setting.view(run).steps[0].attempt, 1);
+}
+
+#[test]
+fn a_worker_writes_into_the_logs_of_its_own_attempts_only() {
+    let setting = Setting::new();
+    let mut worker = setting.worker(1);
+    let run = setting.start(1, TWO, "{\"x\":5}");
+    let attempt = worker.dispatch().attempt;
+    let mut forger = setting.worker(1);
+    let line = |message: &str| LogLine {
+        at_ms: 1,
+        level: LogLevel::Info,
+        message: message.to_owned(),
+        fields: Vec::new(),
+    };
+    let progress = Progress { done: 1, total: 1, message: "forged".to_owned() };
+    forger.say(&FromWorker::Progress { attempt, progress });
+    forger.say(&FromWorker::Log { attempt, lines: vec![line("forged")] });
+    let token = Token::default();
+    let outcome = Outcome::Failed(Failure::new(FailureKind::Host, "x", "x"));
+    forger.say(&FromWorker::Ended { attempt, token, outcome });
+    forger.next("an answer to what it said last", |it| matches!(it, ToWorker::Taken { .. }));
+    worker.say(&FromWorker::Log { attempt, lines: vec![line("its own")] });
+    let started = Instant::now();
+    loop {
+        let Answer::Logs { lines, .. } = setting.ask(Request::Logs { run, offset: 0 }) else {
+            panic!()
+        };
+        if !lines.is_empty() {
+            let said: Vec<_> = lines.iter().map(|line| &*line.line.message).collect();
+            assert_eq!(said, ["its own"]);
+            break;
+        }
+        assert!(started.elapsed() < PATIENCE);
+    }
+    assert_eq!(setting.view(run).steps[0].progress, None);
 }
