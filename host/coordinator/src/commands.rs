@@ -6,7 +6,9 @@ use wfhost_checkpoint::CommitResult;
 use wfhost_transport::client::{Answer, Request, Start};
 use wfhost_transport::{ClientId, Waker};
 use wfhost_workflow::run::{Change, Rejection, Run, RunSummary};
-use wfhost_workflow::{AttemptId, Definition, Digest, RunId, WorkerId};
+use wfhost_workflow::{AttemptId, Definition, Digest, Json, RunId, WorkerId};
+
+use crate::deliveries::Delivery;
 
 /// One message to the event loop.
 pub(crate) enum Command {
@@ -38,6 +40,8 @@ pub(crate) enum QueryResult {
     Answer(Answer),
     /// A part of a content, for a worker.
     Chunk { digest: Digest, offset: u64, total: u64, bytes: Vec<u8> },
+    /// A large output of an attempt, or why it cannot be used.
+    Received { delivery: Box<Delivery>, output: Result<Json, String> },
     /// The answer to a part of a content.
     Put(Answer),
     /// Summaries, to which the loop adds whether the runs are served.

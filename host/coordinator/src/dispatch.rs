@@ -1,13 +1,15 @@
 //! Between runs and workers: orders that are out, and what workers say.
 
+mod outputs;
 mod shown_workers;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use wfhost_transport::client::ShownLogLine;
+use wfhost_transport::codec::CHUNK_BYTES;
 use wfhost_transport::message::{
-    CANCELLED, COMPONENTS_MAX, Dispatch, FromWorker, Held, Hello, NO_SLOT, Outcome, PROTOCOL,
-    Payload, ToWorker, Token,
+    COMPONENTS_MAX, Dispatch, FromWorker, Held, Hello, INLINE_BYTES_MAX, PROTOCOL, Payload,
+    ToWorker, Token,
 };
 use wfhost_transport::{DecodeError, PeerKey, SendError};
 use wfhost_workflow::placement::{Decision, Joining, LEASE, Placement, Wanted};
@@ -18,19 +20,14 @@ use wfhost_workflow::{
 };
 
 use crate::commands::ReplyTo;
+use crate::deliveries::Deliveries;
 use crate::event_loop::EventLoop;
 use crate::queries::Query;
-use crate::workers::{Counts, Known, Workers};
+use crate::workers::{Known, Workers};
 
 /// How often workers and coordinator hear of each other; a connection that is gone is noticed by
 /// the next one, and the lease is fifteen times this.
 const HEARTBEAT_MS: u64 = 200;
-
-/// Larger inputs are fetched by the worker, so that no message is long.
-const INLINE_BYTES_MAX: usize = 64 << 10;
-
-/// The most that one answer to a `Fetch` carries.
-const CHUNK_BYTES_MAX: u32 = 256 << 10;
 
 /// A worker that says it has more slots than this is not believed.
 const SLOTS_MAX: u32 = 4096;
@@ -46,6 +43,7 @@ pub(crate) struct Dispatcher {
     /// Inputs that are sent by reference, and by how many orders.
     inputs: HashMap<Digest, (Json, u32)>,
     pub(crate) workers: Workers,
+    deliveries: Deliveries,
 }
 
 impl Dispatcher {
@@ -162,7 +160,7 @@ impl EventLoop {
             FromWorker::Hello(_) | FromWorker::Heartbeat => {}
             FromWorker::Ended { attempt, token, outcome } => {
                 if self.parts.tokens.is(token, attempt, key) {
-                    self.attempt_ended(worker, attempt, outcome);
+                    self.outcome(worker, attempt, outcome);
                 } else {
                     self.forged(worker, attempt, token);
                 }
@@ -183,6 +181,9 @@ impl EventLoop {
                 self.dispatcher.placement.waits(worker, attempt, DurationMs(at_most_ms));
             }
             FromWorker::Fetch { digest, offset, len } => self.fetch(worker, digest, offset, len),
+            FromWorker::Chunk { attempt, offset, total, bytes } => {
+                self.output_part(worker, attempt, (offset, total, &bytes));
+            }
             FromWorker::Draining => {
                 known.draining = true;
                 self.dispatcher.placement.draining(worker);
@@ -224,6 +225,7 @@ impl EventLoop {
         for worker in self.dispatcher.workers.due(now, HEARTBEAT_MS) {
             self.send(worker, &ToWorker::Heartbeat);
         }
+        self.give_up_silent_outputs(now);
     }
 
     fn welcome(&mut self, worker: WorkerId, key: PeerKey, hello: Hello) {
@@ -278,6 +280,7 @@ impl EventLoop {
             Known::Again if self.dispatcher.placement.heard(now, worker) => return Vec::new(),
             Known::Again => {}
             Known::Moved(from) => {
+                self.dispatcher.deliveries.gone(from);
                 self.dispatcher.workers.moved(from, worker);
                 decisions.extend(self.dispatcher.placement.moved(now, from, worker));
             }
@@ -323,12 +326,14 @@ impl EventLoop {
     /// A worker left by its own word or by ours.
     fn worker_dismissed(&mut self, worker: WorkerId) {
         let _gone = self.dispatcher.workers.dismiss(worker);
+        self.dispatcher.deliveries.gone(worker);
         let decisions = self.dispatcher.placement.gone(self.parts.clock.monotonic(), worker);
         self.carry_out(decisions);
     }
 
     fn worker_gone(&mut self, worker: WorkerId) {
         let _gone = self.dispatcher.workers.remove(worker);
+        self.dispatcher.deliveries.gone(worker);
         let decisions = self.dispatcher.placement.gone(self.parts.clock.monotonic(), worker);
         self.carry_out(decisions);
     }
@@ -352,41 +357,6 @@ impl EventLoop {
                 "a worker ends attempts that it was not given"
             );
         }
-    }
-
-    /// An attempt that the worker was given has ended there; if not on this connection, or by this
-    /// process, it still may count.
-    fn attempt_ended(&mut self, worker: WorkerId, attempt: AttemptId, outcome: Outcome) {
-        let held = self.dispatcher.placement.holder(&attempt) == Some(worker);
-        let now = self.parts.clock.monotonic();
-        let decisions = self.dispatcher.placement.ended(now, worker, attempt);
-        if held {
-            self.release(attempt);
-        }
-        self.carry_out(decisions);
-        let mut unknown = Counts::default();
-        let counts =
-            self.dispatcher.workers.get_mut(worker).map_or(&mut unknown, |it| &mut it.counts);
-        let outcome = match outcome {
-            Outcome::Succeeded { output, kv } => {
-                counts.done += 1;
-                AttemptOutcome::Succeeded { output, kv }
-            }
-            // The worker's doing, not the step's: it stops, or still has what was given up here.
-            Outcome::Failed(failure)
-                if failure.kind == FailureKind::Host
-                    && (failure.code == CANCELLED || failure.code == NO_SLOT) =>
-            {
-                AttemptOutcome::Lost { reason: failure.message, worker: None }
-            }
-            Outcome::Failed(failure) => {
-                counts.failed += 1;
-                AttemptOutcome::Failed(failure)
-            }
-        };
-        let AttemptId { run, task, attempt: number } = attempt;
-        let input = Input::AttemptEnded { task, attempt: number, outcome };
-        self.take(run, input, Some(ReplyTo::Taken(worker, attempt)));
     }
 
     fn end(&mut self, attempt: AttemptId, outcome: AttemptOutcome) {
@@ -414,6 +384,7 @@ impl EventLoop {
                     Sent::Done => {}
                     Sent::WorkerGone => {
                         let _gone = self.dispatcher.workers.remove(worker);
+                        self.dispatcher.deliveries.gone(worker);
                         let now = self.parts.clock.monotonic();
                         decisions.extend(self.dispatcher.placement.gone(now, worker));
                     }
@@ -435,6 +406,7 @@ impl EventLoop {
                 Decision::Forget { worker } => {
                     tracing::warn!(?worker, "a worker was silent for too long");
                     let _gone = self.dispatcher.workers.remove(worker);
+                    self.dispatcher.deliveries.gone(worker);
                 }
                 Decision::Lost { attempt, worker } => {
                     self.release(attempt);
@@ -494,7 +466,7 @@ impl EventLoop {
     }
 
     fn fetch(&mut self, worker: WorkerId, digest: Digest, offset: u64, len: u32) {
-        let len = len.min(CHUNK_BYTES_MAX);
+        let len = len.min(CHUNK_BYTES);
         match self.dispatcher.inputs.get(&digest) {
             Some((input, _)) => {
                 let (total, bytes) = part_of(input.as_str().as_bytes(), offset, len);

@@ -8,6 +8,7 @@
 mod clock;
 mod commands;
 mod definitions;
+mod deliveries;
 mod dispatch;
 mod evaluator;
 mod event_loop;

@@ -10,11 +10,12 @@ use std::time::Duration;
 use wfhost_checkpoint::{Content, Store, Stored};
 use wfhost_transport::client::{Answer, Refusal, Start};
 use wfhost_workflow::run::{Run, RunStatus, Snapshot};
-use wfhost_workflow::{Digest, DurationMs, MonotonicMs, Revision, RunId};
+use wfhost_workflow::{Digest, DurationMs, Json, MonotonicMs, Revision, RunId};
 
 use crate::clock::Clock;
 use crate::commands::{Command, LoadedFor, Mailbox, QueryResult, ReplyTo};
 use crate::definitions::Definitions;
+use crate::deliveries::Delivery;
 use crate::shown;
 use crate::uploads::{IDLE_MAX, Part, Sender, Uploads};
 use crate::{logs, requests};
@@ -95,6 +96,11 @@ pub(crate) enum Query {
         digest: Digest,
         offset: u64,
         len: u32,
+    },
+    /// Whether these bytes are the output that was to come: this takes long where they are many.
+    Receive {
+        delivery: Box<Delivery>,
+        bytes: Vec<u8>,
     },
 }
 
@@ -277,6 +283,10 @@ impl Sources {
             // The thread's own.
             Query::Has { .. } | Query::Put { .. } => Answer::Done,
             Query::Chunk { digest, offset, len } => return Ok(self.chunk(digest, offset, len)),
+            Query::Receive { delivery, bytes } => {
+                let output = received(&delivery, &bytes);
+                return Ok(QueryResult::Received { delivery, output });
+            }
         };
         Ok(QueryResult::Answer(answer))
     }
@@ -397,6 +407,14 @@ impl Sources {
         }
         Ok(Answer::Done)
     }
+}
+
+fn received(delivery: &Delivery, bytes: &[u8]) -> Result<Json, String> {
+    if Digest::of(bytes) != delivery.digest {
+        return Err("what came is not what the worker said it has".to_owned());
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+    Json::parse(text).map_err(|error| error.to_string())
 }
 
 pub(crate) fn not_found(run: RunId) -> Refusal {

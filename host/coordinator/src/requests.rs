@@ -125,6 +125,11 @@ impl EventLoop {
                     self.send(worker, &ToWorker::Chunk { digest, offset, total, bytes });
                 }
             }
+            QueryResult::Received { delivery, output } => {
+                if let ReplyTo::Worker(worker) = reply {
+                    self.received(worker, *delivery, output);
+                }
+            }
             QueryResult::Summaries(summaries) => {
                 let runs = summaries.into_iter().map(|summary| self.shown(summary)).collect();
                 self.reply(reply, Answer::Runs(runs));

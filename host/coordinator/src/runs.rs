@@ -6,7 +6,9 @@ use std::sync::Arc;
 use wfhost_checkpoint::Snapshot;
 use wfhost_transport::message::Progress;
 use wfhost_workflow::run::{Effect, Event, Input, Record, Run};
-use wfhost_workflow::{Attempt, Definition, PinnedPlugin, Revision, RunId, TaskId, TimestampMs};
+use wfhost_workflow::{
+    Attempt, Definition, Limits, PinnedPlugin, Revision, RunId, TaskId, TimestampMs,
+};
 
 use crate::commands::ReplyTo;
 
@@ -107,6 +109,13 @@ impl Slot {
     /// The plugin at a position of the definition.
     pub(crate) fn plugin(&self, position: usize) -> Option<&PinnedPlugin> {
         self.run().map_or(&*self.plugins, Run::plugins).get(position)
+    }
+
+    /// What attempts of a task may use.
+    pub(crate) fn limits_of(&self, task: TaskId) -> Limits {
+        let call = self.definition.steps.get(task.step.position()).and_then(|it| it.kind.call());
+        let plugin = call.and_then(|call| self.plugin(call.plugin));
+        plugin.map_or_else(Limits::default, |plugin| plugin.limits)
     }
 
     /// Gives back what only a busy run needs: thousands may wait for hours.

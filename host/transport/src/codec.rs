@@ -27,7 +27,7 @@ pub const LAYOUT: u8 = 1;
 pub const CHUNK_BYTES: u32 = 256 << 10;
 
 /// No frame of a worker or to a worker is longer.
-pub const WORKER_FRAME_BYTES_MAX: usize = 24 << 20;
+pub const WORKER_FRAME_BYTES_MAX: usize = 8 << 20;
 
 /// No frame of a client or to a client is longer.
 pub const CLIENT_FRAME_BYTES_MAX: usize = 64 << 20;

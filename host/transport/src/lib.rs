@@ -3,6 +3,7 @@
 //! One file, `socket.rs`, names zmq. A link belongs to one thread; a [`Waker`] is how other
 //! threads reach that thread. Nothing here decides anything: links encode, decode, bound and carry.
 
+pub mod assembly;
 pub mod client;
 mod client_link;
 mod clock;

@@ -10,13 +10,17 @@ use wfhost_workflow::{
 };
 
 /// Rises with every change that an older peer could not read.
-pub const PROTOCOL: u16 = 2;
+pub const PROTOCOL: u16 = 3;
 
 /// The code of the failure with which a worker ends an attempt that it was told to stop.
 pub const CANCELLED: &str = "cancelled";
 
 /// The code of the failure with which a worker answers a `Dispatch` above its slots.
 pub const NO_SLOT: &str = "no-slot";
+
+/// Larger inputs and outputs travel by reference, in chunks that the receiver asks for: no message
+/// is long, and whoever takes decides how much is on its way.
+pub const INLINE_BYTES_MAX: usize = 64 << 10;
 
 /// From a worker to its coordinator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -66,6 +70,18 @@ pub enum FromWorker {
         offset: u64,
         /// How many bytes; the chunk has exactly so many, or those up to the content's end.
         len: u32,
+    },
+    /// A part of an attempt's output.
+    Chunk {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// From which byte.
+        offset: u64,
+        /// The output's whole length; 0 where the worker does not have it.
+        total: u64,
+        /// The bytes.
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
     },
     /// Takes no more attempts; what it runs will still be reported.
     Draining,
@@ -157,6 +173,15 @@ pub enum ToWorker {
         /// Which attempt.
         attempt: AttemptId,
     },
+    /// Wants `len` bytes at `offset` of the output of an attempt that has ended with a reference.
+    Fetch {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// From which byte.
+        offset: u64,
+        /// How many bytes; the chunk has exactly so many, or those up to the output's end.
+        len: u32,
+    },
     /// A part of a content.
     Chunk {
         /// Which content.
@@ -236,8 +261,9 @@ pub enum Payload {
 pub enum Outcome {
     /// With a result.
     Succeeded {
-        /// The step's output.
-        output: Json,
+        /// The step's output. A reference is kept by the worker until [`ToWorker::Taken`] names
+        /// the attempt.
+        output: Payload,
         /// What it wrote to the run's key-value store.
         kv: Vec<KvWrite>,
     },

@@ -7,11 +7,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use wfhost_plugin::Completion;
-use wfhost_transport::message::{CANCELLED, Dispatch, Outcome, Payload};
+use wfhost_transport::message::{CANCELLED, Dispatch, Payload};
 use wfhost_workflow::{AttemptId, Failure, FailureKind, Json, Limit, LimitSource};
 
 use crate::content::Contents;
+use crate::end::End;
 use crate::executor::{Executor, Job};
 use crate::report::{Report, Reports};
 use crate::sink::AttemptSink;
@@ -42,15 +42,15 @@ pub(crate) fn task(
             let input = input(&dispatch, &contents).await?;
             executor.run(Job { dispatch, input, sink, contents }).await
         };
-        let outcome = match catch_panic(running).await {
-            Ok(Ok(Completion { output, kv })) => Outcome::Succeeded { output, kv },
-            Ok(Err(failure)) => Outcome::Failed(failure),
+        let end = match catch_panic(running).await {
+            Ok(Ok(completion)) => End::completed(completion).await,
+            Ok(Err(failure)) => End::failed(failure),
             Err(panic) => {
                 let message = format!("the worker failed while it ran the step: {panic}");
-                Outcome::Failed(Failure::new(FailureKind::Host, "panic", message))
+                End::failed(Failure::new(FailureKind::Host, "panic", message))
             }
         };
-        ending.report(outcome);
+        ending.report(end);
     }
 }
 
@@ -62,9 +62,9 @@ struct Ending {
 }
 
 impl Ending {
-    fn report(mut self, outcome: Outcome) {
+    fn report(mut self, end: End) {
         self.reported = true;
-        self.reports.send(Report::Ended { attempt: self.attempt, outcome });
+        self.reports.send(Report::Ended { attempt: self.attempt, end });
     }
 }
 
@@ -72,8 +72,7 @@ impl Drop for Ending {
     fn drop(&mut self) {
         if !self.reported {
             let failure = Failure::new(FailureKind::Host, CANCELLED, "the attempt was stopped");
-            let outcome = Outcome::Failed(failure);
-            self.reports.send(Report::Ended { attempt: self.attempt, outcome });
+            self.reports.send(Report::Ended { attempt: self.attempt, end: End::failed(failure) });
         }
     }
 }

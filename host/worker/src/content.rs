@@ -4,6 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
+use wfhost_transport::assembly::AssemblyError;
+use wfhost_transport::message::INLINE_BYTES_MAX;
 use wfhost_workflow::{Digest, Failure, FailureKind};
 
 use crate::fetch::FetchError;
@@ -11,9 +13,6 @@ use crate::report::{Report, Reports};
 
 /// No component is larger: a JavaScript guest has 12 MiB, a Python one 20.
 pub const COMPONENT_BYTES_MAX: u64 = 256 << 20;
-
-/// Digests of smaller contents are made on the async thread.
-const INLINE_DIGEST_BYTES_MAX: usize = 64 << 10;
 
 /// Contents that are on this machine already.
 pub trait ContentSource: Send + Sync + 'static {
@@ -23,6 +22,14 @@ pub trait ContentSource: Send + Sync + 'static {
     /// # Errors
     /// If reading fails; the content is then had from the coordinator.
     fn read(&self, digest: &Digest) -> io::Result<Option<Vec<u8>>>;
+
+    /// A component was fetched: it may be kept for later. May block, as [`Self::read`].
+    fn keep(&self, _digest: &Digest, _bytes: &[u8]) {}
+
+    /// Components that are here; a bounded number. Their steps had better come here.
+    fn components(&self) -> Vec<Digest> {
+        Vec::new()
+    }
 }
 
 /// Gets contents by digest; cloned freely.
@@ -45,6 +52,24 @@ impl Contents {
         if let Some(bytes) = self.read_local(digest, bytes_max).await {
             return Ok(bytes);
         }
+        self.fetch(digest, bytes_max).await
+    }
+
+    /// As [`Self::get`]; what had to be fetched is kept on this machine, if it keeps components.
+    pub(crate) async fn component(&self, digest: Digest) -> Result<Arc<[u8]>, Failure> {
+        if let Some(bytes) = self.read_local(digest, COMPONENT_BYTES_MAX).await {
+            return Ok(bytes);
+        }
+        let bytes = self.fetch(digest, COMPONENT_BYTES_MAX).await?;
+        if let Some(local) = self.local.clone() {
+            let bytes = Arc::clone(&bytes);
+            // Nobody waits for it.
+            drop(tokio::task::spawn_blocking(move || local.keep(&digest, &bytes)));
+        }
+        Ok(bytes)
+    }
+
+    async fn fetch(&self, digest: Digest, bytes_max: u64) -> Result<Arc<[u8]>, Failure> {
         let (reply, waiter) = oneshot::channel();
         self.reports.send(Report::Fetch { digest, bytes_max, reply });
         let bytes = match waiter.await {
@@ -88,6 +113,13 @@ impl Contents {
     }
 }
 
+impl Contents {
+    /// Components that are on this machine.
+    pub(crate) fn components(&self) -> Vec<Digest> {
+        self.local.as_ref().map_or_else(Vec::new, |local| local.components())
+    }
+}
+
 impl std::fmt::Debug for Contents {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Contents").field("local", &self.local.is_some()).finish_non_exhaustive()
@@ -95,7 +127,7 @@ impl std::fmt::Debug for Contents {
 }
 
 async fn is_content(digest: Digest, bytes: &Arc<[u8]>) -> bool {
-    if bytes.len() <= INLINE_DIGEST_BYTES_MAX {
+    if bytes.len() <= INLINE_BYTES_MAX {
         return Digest::of(bytes) == digest;
     }
     let bytes = Arc::clone(bytes);
@@ -105,9 +137,9 @@ async fn is_content(digest: Digest, bytes: &Arc<[u8]>) -> bool {
 
 fn failure(digest: Digest, error: &FetchError) -> Failure {
     let code = match error {
-        FetchError::Missing => "content-missing",
-        FetchError::TooLarge { .. } => "content-too-large",
-        FetchError::Broken => "content-damaged",
+        FetchError::Assembly(AssemblyError::Missing) => "content-missing",
+        FetchError::Assembly(AssemblyError::TooLarge { .. }) => "content-too-large",
+        FetchError::Assembly(AssemblyError::Broken) => "content-damaged",
         FetchError::Silence => "content-timeout",
     };
     Failure::new(FailureKind::Host, code, format!("cannot get the content {digest}: {error}"))

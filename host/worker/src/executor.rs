@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use wfhost_plugin::Completion;
 use wfhost_transport::message::Dispatch;
-use wfhost_workflow::{Digest, Failure, Json};
+use wfhost_workflow::{Failure, Json};
 
-use crate::content::{COMPONENT_BYTES_MAX, Contents};
+use crate::content::Contents;
 use crate::sink::AttemptSink;
 
 /// A future on the heap.
@@ -21,11 +21,6 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub trait Executor: Send + Sync + 'static {
     /// Runs one attempt.
     fn run(&self, job: Job) -> BoxFuture<Result<Completion, Failure>>;
-
-    /// Components that are ready here, so that their steps had better come here; a bounded number.
-    fn components(&self) -> Vec<Digest> {
-        Vec::new()
-    }
 }
 
 /// One attempt to run.
@@ -46,7 +41,7 @@ impl Job {
     /// # Errors
     /// A failure of the host, if the bytes cannot be had.
     pub async fn component(&self) -> Result<Arc<[u8]>, Failure> {
-        self.contents.get(self.dispatch.component, COMPONENT_BYTES_MAX).await
+        self.contents.component(self.dispatch.component).await
     }
 }
 

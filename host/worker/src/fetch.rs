@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wfhost_transport::codec::CHUNK_BYTES;
+use wfhost_transport::assembly::{Assembly, AssemblyError};
 use wfhost_workflow::Digest;
 
 use crate::report::Reply;
@@ -25,12 +25,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// Why a content has not come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FetchError {
-    #[error("the coordinator does not have it")]
-    Missing,
-    #[error("it has {bytes} bytes, and at most {bytes_max} are taken")]
-    TooLarge { bytes: u64, bytes_max: u64 },
-    #[error("the coordinator sent a part that does not fit")]
-    Broken,
+    #[error("it cannot be had from the coordinator: {0}")]
+    Assembly(#[from] AssemblyError),
     #[error("nothing came for {} s", SILENCE_MAX.as_secs())]
     Silence,
 }
@@ -51,33 +47,11 @@ pub(crate) struct Fetches {
 
 struct Fetch {
     waiters: Vec<Reply>,
-    bytes_max: u64,
-    bytes: Vec<u8>,
-    /// Known with the first chunk.
-    total: Option<u64>,
-    /// Everything below was asked for.
-    asked: u64,
+    assembly: Assembly,
     heard_at: Instant,
 }
 
 impl Fetch {
-    /// Chunks that were asked for and have not come.
-    fn outstanding(&self) -> u64 {
-        (self.asked - self.bytes.len() as u64).div_ceil(u64::from(CHUNK_BYTES))
-    }
-
-    /// Until the length is known, one chunk is asked for.
-    fn next(&mut self) -> Option<(u64, u32)> {
-        let end = self.total.unwrap_or(u64::from(CHUNK_BYTES));
-        if self.asked >= end || self.outstanding() >= OUTSTANDING_OF_ONE_MAX {
-            return None;
-        }
-        let offset = self.asked;
-        let len = u64::from(CHUNK_BYTES).min(end - offset);
-        self.asked += len;
-        Some((offset, u32::try_from(len).unwrap_or(CHUNK_BYTES)))
-    }
-
     fn end(self, result: &Result<Arc<[u8]>, FetchError>) {
         for waiter in self.waiters {
             // The attempt that waited was stopped.
@@ -91,24 +65,21 @@ impl Fetches {
     pub(crate) fn want(&mut self, digest: Digest, bytes_max: u64, reply: Reply, now: Instant) {
         let fetch = self.open.entry(digest).or_insert_with(|| Fetch {
             waiters: Vec::new(),
-            bytes_max,
-            bytes: Vec::new(),
-            total: None,
-            asked: 0,
+            assembly: Assembly::at_most(bytes_max),
             heard_at: now,
         });
-        fetch.bytes_max = fetch.bytes_max.max(bytes_max);
+        fetch.assembly.allow(bytes_max);
         fetch.waiters.push(reply);
     }
 
     /// The next part to ask for, if one may be asked for now.
     pub(crate) fn next(&mut self) -> Option<Part> {
-        let outstanding: u64 = self.open.values().map(Fetch::outstanding).sum();
+        let outstanding: u64 = self.open.values().map(|fetch| fetch.assembly.outstanding()).sum();
         if outstanding >= OUTSTANDING_MAX {
             return None;
         }
         self.open.iter_mut().find_map(|(digest, fetch)| {
-            let (offset, len) = fetch.next()?;
+            let (offset, len) = fetch.assembly.next(OUTSTANDING_OF_ONE_MAX)?;
             Some(Part { digest: *digest, offset, len })
         })
     }
@@ -128,12 +99,29 @@ impl Fetches {
             self.open.remove(&digest);
             return;
         }
-        let Some(ended) = accept(fetch, digest, offset, total, bytes).transpose() else {
-            fetch.heard_at = now;
-            return;
+        let ended = if total == 0 && bytes.is_empty() && digest == Digest::of(b"") {
+            // An empty content is told from an unknown one by its digest.
+            Ok(Vec::new())
+        } else {
+            match fetch.assembly.accept(offset, total, bytes).transpose() {
+                Some(ended) => ended,
+                None => {
+                    fetch.heard_at = now;
+                    return;
+                }
+            }
         };
         if let Some(fetch) = self.open.remove(&digest) {
-            fetch.end(&ended.map(Arc::from));
+            fetch.end(&ended.map(Arc::from).map_err(FetchError::from));
+        }
+    }
+
+    /// There is a new connection: what was asked for on the former one will not come, and what
+    /// has come is kept.
+    pub(crate) fn reconnected(&mut self, now: Instant) {
+        for fetch in self.open.values_mut() {
+            fetch.assembly.ask_again();
+            fetch.heard_at = now;
         }
     }
 
@@ -158,46 +146,10 @@ impl Fetches {
     }
 }
 
-/// Adds a part. Gives the whole content when it is complete.
-fn accept(
-    fetch: &mut Fetch,
-    digest: Digest,
-    offset: u64,
-    total: u64,
-    bytes: &[u8],
-) -> Result<Option<Vec<u8>>, FetchError> {
-    if total == 0 && bytes.is_empty() {
-        // An empty content is told from an unknown one by its digest.
-        let empty = digest == Digest::of(b"");
-        return if empty { Ok(Some(Vec::new())) } else { Err(FetchError::Missing) };
-    }
-    let bytes_max = fetch.bytes_max;
-    if total > bytes_max {
-        return Err(FetchError::TooLarge { bytes: total, bytes_max });
-    }
-    let have = fetch.bytes.len() as u64;
-    if offset != have {
-        // Asked for by an earlier fetch of the same content, which was given up.
-        return Ok(None);
-    }
-    let known = *fetch.total.get_or_insert(total);
-    let wanted = u64::from(CHUNK_BYTES).min(known.saturating_sub(have));
-    if total != known || bytes.len() as u64 != wanted {
-        return Err(FetchError::Broken);
-    }
-    fetch.bytes.extend_from_slice(bytes);
-    fetch.asked = fetch.asked.max(fetch.bytes.len() as u64);
-    if fetch.bytes.len() as u64 == known {
-        return Ok(Some(std::mem::take(&mut fetch.bytes)));
-    }
-    // The first chunk was asked for before the length was known.
-    fetch.asked = fetch.asked.min(known);
-    Ok(None)
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::sync::oneshot;
+    use wfhost_transport::codec::CHUNK_BYTES;
 
     use super::*;
 
@@ -262,22 +214,22 @@ mod tests {
         assert_eq!(fetches.open.len(), 38, "nobody waits for it any more");
     }
 
-    fn refused(total: u64, offset: u64, bytes: &[u8], expected: FetchError) {
+    fn refused(total: u64, offset: u64, bytes: &[u8], expected: AssemblyError) {
         let mut fetches = Fetches::default();
         let mut waiter = want(&mut fetches, Digest::of(b"x"), 100);
         parts(&mut fetches);
         fetches.chunk(Digest::of(b"x"), offset, total, bytes, start());
-        assert_eq!(waiter.try_recv().unwrap().unwrap_err(), expected);
+        assert_eq!(waiter.try_recv().unwrap().unwrap_err(), expected.into());
         assert!(fetches.open.is_empty());
     }
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        refused(0, 0, b"", FetchError::Missing);
-        refused(101, 0, &[0; 101], FetchError::TooLarge { bytes: 101, bytes_max: 100 });
-        refused(5, 0, b"1234", FetchError::Broken);
-        refused(5, 0, b"123456", FetchError::Broken);
-        refused(0, 0, b"1", FetchError::Broken);
+        refused(0, 0, b"", AssemblyError::Missing);
+        refused(101, 0, &[0; 101], AssemblyError::TooLarge { bytes: 101, bytes_max: 100 });
+        refused(5, 0, b"1234", AssemblyError::Broken);
+        refused(5, 0, b"123456", AssemblyError::Broken);
+        refused(0, 0, b"1", AssemblyError::Broken);
     }
 
     #[test]
@@ -318,6 +270,23 @@ mod tests {
             give(&mut fetches, &content, offset * CHUNK);
             parts(&mut fetches);
         }
+        assert_eq!(waiter.try_recv().unwrap().unwrap()[..], content);
+    }
+
+    #[test]
+    fn on_another_connection_it_goes_on_where_it_was() {
+        let mut fetches = Fetches::default();
+        let content: Vec<u8> = (0..CHUNK * 3).map(|at| (at % 251) as u8).collect();
+        let mut waiter = want(&mut fetches, Digest::of(&content), u64::MAX);
+        parts(&mut fetches);
+        give(&mut fetches, &content, 0);
+        assert_eq!(parts(&mut fetches), [(CHUNK, CHUNK_BYTES), (CHUNK * 2, CHUNK_BYTES)]);
+        let later = start() + SILENCE_MAX;
+        fetches.reconnected(later);
+        fetches.expire(later);
+        assert_eq!(parts(&mut fetches), [(CHUNK, CHUNK_BYTES), (CHUNK * 2, CHUNK_BYTES)]);
+        give(&mut fetches, &content, CHUNK);
+        give(&mut fetches, &content, CHUNK * 2);
         assert_eq!(waiter.try_recv().unwrap().unwrap()[..], content);
     }
 

@@ -6,8 +6,10 @@
 
 mod attempt;
 mod clock;
+mod component_folder;
 mod content;
 mod directories;
+mod end;
 mod executor;
 mod fetch;
 mod handle;
@@ -19,6 +21,7 @@ mod sink;
 mod untaken;
 mod worker;
 
+pub use component_folder::ComponentFolder;
 pub use content::{COMPONENT_BYTES_MAX, ContentSource, Contents};
 pub use directories::Directories;
 pub use executor::{BoxFuture, Executor, FnExecutor, Job};

@@ -89,6 +89,7 @@ fn instead_of(message: FromWorker, error: &SendError) -> Option<FromWorker> {
         | FromWorker::Progress { .. }
         | FromWorker::Waiting { .. }
         | FromWorker::Fetch { .. }
+        | FromWorker::Chunk { .. }
         | FromWorker::Draining
         | FromWorker::Goodbye => {
             tracing::error!(error = text, "a message to the coordinator is dropped");

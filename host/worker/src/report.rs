@@ -5,9 +5,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use tokio::sync::oneshot;
 use wfhost_transport::Waker;
-use wfhost_transport::message::Outcome;
 use wfhost_workflow::{AttemptId, Digest};
 
+use crate::end::End;
 use crate::fetch::FetchError;
 
 /// Where a content's bytes go.
@@ -16,7 +16,7 @@ pub(crate) type Reply = oneshot::Sender<Result<Arc<[u8]>, FetchError>>;
 /// What the worker's thread is told.
 pub(crate) enum Report {
     /// An attempt is over. Exactly one for each that was begun.
-    Ended { attempt: AttemptId, outcome: Outcome },
+    Ended { attempt: AttemptId, end: End },
     /// An attempt waits for its turn, at most so long.
     Waiting { attempt: AttemptId, at_most_ms: u64 },
     /// An attempt's sink holds something.

@@ -10,9 +10,11 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use wfhost_transport::codec::{self, WORKER_FRAME_BYTES_MAX};
-use wfhost_transport::message::{FromWorker, Held, Outcome, Token};
+use wfhost_transport::codec;
+use wfhost_transport::message::{FromWorker, Held, Token};
 use wfhost_workflow::AttemptId;
+
+use crate::end::End;
 
 /// How many ends are kept, in memory and on disk.
 const ENDS_MAX: usize = 10_000;
@@ -20,24 +22,21 @@ const ENDS_MAX: usize = 10_000;
 /// What they may take together.
 const BYTES_MAX: usize = 256 << 20;
 
-/// Beside its output: keys, texts and what keeps it in a table.
-const END_BYTES: usize = 512;
-
 /// The extension of a stored end.
 const EXTENSION: &str = "end";
 
 /// Ends by attempt, oldest first.
 pub(crate) struct Untaken {
-    ends: HashMap<AttemptId, End>,
+    ends: HashMap<AttemptId, Kept>,
     order: BTreeMap<u64, AttemptId>,
     arrivals: u64,
     bytes: usize,
     spool: Option<Spool>,
 }
 
-struct End {
+struct Kept {
     token: Token,
-    outcome: Outcome,
+    end: End,
     arrival: u64,
     bytes: usize,
     stored: bool,
@@ -56,8 +55,8 @@ impl Untaken {
         if let Some(folder) = folder {
             match Spool::open(folder) {
                 Ok(spool) => {
-                    for (attempt, token, outcome) in spool.read() {
-                        untaken.insert(attempt, token, outcome, true);
+                    for (attempt, token, end) in spool.read() {
+                        untaken.insert(attempt, token, end, true);
                     }
                     untaken.spool = Some(spool);
                 }
@@ -70,8 +69,8 @@ impl Untaken {
     }
 
     /// Keeps an end until it is taken.
-    pub(crate) fn keep(&mut self, attempt: AttemptId, token: Token, outcome: Outcome) {
-        self.insert(attempt, token, outcome, false);
+    pub(crate) fn keep(&mut self, attempt: AttemptId, token: Token, end: End) {
+        self.insert(attempt, token, end, false);
         while self.ends.len() > ENDS_MAX || self.bytes > BYTES_MAX {
             let Some((_, oldest)) = self.order.first_key_value() else { return };
             let oldest = *oldest;
@@ -80,30 +79,30 @@ impl Untaken {
         }
     }
 
-    fn insert(&mut self, attempt: AttemptId, token: Token, outcome: Outcome, stored: bool) {
+    fn insert(&mut self, attempt: AttemptId, token: Token, end: End, stored: bool) {
         self.forget(&attempt);
-        let (arrival, bytes) = (self.arrivals, bytes_of(&outcome));
+        let (arrival, bytes) = (self.arrivals, end.bytes());
         self.arrivals += 1;
         self.bytes += bytes;
         self.order.insert(arrival, attempt);
-        self.ends.insert(attempt, End { token, outcome, arrival, bytes, stored });
+        self.ends.insert(attempt, Kept { token, end, arrival, bytes, stored });
     }
 
     /// The coordinator has it.
     pub(crate) fn taken(&mut self, attempt: &AttemptId) {
-        if let Some(end) = self.forget(attempt)
-            && end.stored
+        if let Some(kept) = self.forget(attempt)
+            && kept.stored
             && let Some(spool) = &self.spool
         {
             spool.remove(attempt);
         }
     }
 
-    fn forget(&mut self, attempt: &AttemptId) -> Option<End> {
-        let end = self.ends.remove(attempt)?;
-        self.order.remove(&end.arrival);
-        self.bytes -= end.bytes;
-        Some(end)
+    fn forget(&mut self, attempt: &AttemptId) -> Option<Kept> {
+        let kept = self.ends.remove(attempt)?;
+        self.order.remove(&kept.arrival);
+        self.bytes -= kept.bytes;
+        Some(kept)
     }
 
     /// Whether nothing waits.
@@ -113,16 +112,20 @@ impl Untaken {
 
     /// The end of this attempt, if it waits.
     pub(crate) fn message(&self, attempt: &AttemptId) -> Option<FromWorker> {
-        self.ends.get(attempt).map(|end| FromWorker::Ended {
-            attempt: *attempt,
-            token: end.token,
-            outcome: end.outcome.clone(),
-        })
+        self.ends.get(attempt).map(|kept| kept.end.message(*attempt, kept.token))
+    }
+
+    /// A part of the output of this attempt.
+    pub(crate) fn part(&self, attempt: AttemptId, offset: u64, len: u32) -> FromWorker {
+        match self.ends.get(&attempt) {
+            Some(kept) => kept.end.part(attempt, offset, len),
+            None => FromWorker::Chunk { attempt, offset, total: 0, bytes: Vec::new() },
+        }
     }
 
     /// Which attempts' ends wait.
     pub(crate) fn held(&self) -> impl Iterator<Item = Held> {
-        self.ends.iter().map(|(attempt, end)| Held { attempt: *attempt, token: end.token })
+        self.ends.iter().map(|(attempt, kept)| Held { attempt: *attempt, token: kept.token })
     }
 
     /// All that wait, oldest first.
@@ -133,14 +136,12 @@ impl Untaken {
     /// The coordinator is away: what waits must survive this process too.
     pub(crate) fn store(&mut self) {
         let Some(spool) = &self.spool else { return };
-        for (attempt, end) in &mut self.ends {
-            if end.stored {
+        for (attempt, kept) in &mut self.ends {
+            if kept.stored {
                 continue;
             }
-            let outcome = end.outcome.clone();
-            let message = FromWorker::Ended { attempt: *attempt, token: end.token, outcome };
-            match spool.write(attempt, &message) {
-                Ok(()) => end.stored = true,
+            match spool.write(attempt, kept.token, &kept.end) {
+                Ok(()) => kept.stored = true,
                 Err(error) => {
                     tracing::warn!(%error, "a result that waits for the coordinator is in memory only");
                     return;
@@ -150,19 +151,8 @@ impl Untaken {
     }
 }
 
-fn bytes_of(outcome: &Outcome) -> usize {
-    let content = match outcome {
-        Outcome::Succeeded { output, kv } => {
-            let written =
-                kv.iter().map(|write| write.key.len() + write.value.as_ref().map_or(0, Vec::len));
-            output.len_bytes() + written.sum::<usize>()
-        }
-        Outcome::Failed(failure) => failure.message.len() + failure.code.len(),
-    };
-    content + END_BYTES
-}
-
-/// A folder with a file for each end.
+/// A folder with a file for each end: the length of the message's frame (u32, little-endian), the
+/// frame, and the output if the message only refers to it.
 struct Spool {
     folder: PathBuf,
 }
@@ -180,14 +170,19 @@ impl Spool {
         self.folder.join(name)
     }
 
-    fn write(&self, attempt: &AttemptId, message: &FromWorker) -> io::Result<()> {
+    fn write(&self, attempt: &AttemptId, token: Token, end: &End) -> io::Result<()> {
         let mut frame = Vec::new();
-        codec::encode(message, &mut frame).map_err(io::Error::other)?;
+        codec::encode(&end.message(*attempt, token), &mut frame).map_err(io::Error::other)?;
+        let frame_bytes = u32::try_from(frame.len()).map_err(io::Error::other)?;
         let path = self.path(attempt);
         let new = path.with_extension("new");
         let mut file =
             OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        file.write_all(&frame_bytes.to_le_bytes())?;
         file.write_all(&frame)?;
+        if let Some(body) = end.body() {
+            file.write_all(body.as_str().as_bytes())?;
+        }
         file.sync_data()?;
         fs::rename(&new, &path)?;
         File::open(&self.folder)?.sync_all()
@@ -203,7 +198,7 @@ impl Spool {
     }
 
     /// What is there and can be read, in no order; the rest is removed.
-    fn read(&self) -> Vec<(AttemptId, Token, Outcome)> {
+    fn read(&self) -> Vec<(AttemptId, Token, End)> {
         let mut found = Vec::new();
         let Ok(entries) = fs::read_dir(&self.folder) else { return found };
         for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
@@ -220,20 +215,26 @@ impl Spool {
     }
 }
 
-fn read_end(path: &Path) -> Option<(AttemptId, Token, Outcome)> {
+fn read_end(path: &Path) -> Option<(AttemptId, Token, End)> {
     path.extension().filter(|extension| *extension == EXTENSION)?;
-    let len = fs::metadata(path).ok()?.len();
-    if len > WORKER_FRAME_BYTES_MAX as u64 {
+    if fs::metadata(path).ok()?.len() > BYTES_MAX as u64 {
         return None;
     }
-    match codec::decode(&fs::read(path).ok()?).ok()? {
-        FromWorker::Ended { attempt, token, outcome } => Some((attempt, token, outcome)),
+    let content = fs::read(path).ok()?;
+    let (frame_bytes, rest) = content.split_first_chunk()?;
+    let (frame, body) = rest.split_at_checked(u32::from_le_bytes(*frame_bytes) as usize)?;
+    match codec::decode(frame).ok()? {
+        FromWorker::Ended { attempt, token, outcome } => {
+            Some((attempt, token, End::stored(outcome, body)?))
+        }
         _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use wfhost_plugin::Completion;
+    use wfhost_transport::message::{INLINE_BYTES_MAX, Outcome, Payload};
     use wfhost_workflow::{
         Attempt, Failure, FailureKind, Json, RunId, StepId, TaskId, TimestampMs,
     };
@@ -245,8 +246,10 @@ mod tests {
         AttemptId { run: RunId::new(TimestampMs(1), 1), task, attempt: Attempt::FIRST }
     }
 
-    fn output(text: &str) -> Outcome {
-        Outcome::Succeeded { output: Json::parse(text).unwrap(), kv: Vec::new() }
+    fn output(text: &str) -> End {
+        let completion = Completion { output: Json::parse(text).unwrap(), kv: Vec::new() };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(End::completed(completion))
     }
 
     const TOKEN: Token = Token([7; 16]);
@@ -261,10 +264,40 @@ mod tests {
         untaken.keep(attempt(2), TOKEN, output("2"));
         drop(untaken);
         let mut untaken = Untaken::new(spool());
-        let ended = FromWorker::Ended { attempt: attempt(1), token: TOKEN, outcome: output("1") };
+        let ended = output("1").message(attempt(1), TOKEN);
         assert_eq!(untaken.messages().collect::<Vec<_>>(), [ended]);
         untaken.taken(&attempt(1));
         assert!(untaken.is_empty() && Untaken::new(spool()).is_empty());
+    }
+
+    #[test]
+    fn a_large_output_is_kept_beside_its_message_and_given_in_parts() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!("\"{}\"", "y".repeat(INLINE_BYTES_MAX));
+        let mut untaken = Untaken::new(Some(folder.path().to_owned()));
+        untaken.keep(attempt(1), TOKEN, output(&text));
+        untaken.store();
+        let again = Untaken::new(Some(folder.path().to_owned()));
+        let message = again.message(&attempt(1)).unwrap();
+        let FromWorker::Ended { outcome: Outcome::Succeeded { output, .. }, .. } = message else {
+            panic!("{message:?}")
+        };
+        let digest = wfhost_workflow::Digest::of(text.as_bytes());
+        assert_eq!(output, Payload::Reference { digest, len: text.len() as u64 });
+        let part = |untaken: &Untaken, offset, len| match untaken.part(attempt(1), offset, len) {
+            FromWorker::Chunk { total, bytes, .. } => (total, bytes),
+            other => panic!("{other:?}"),
+        };
+        let total = text.len() as u64;
+        assert_eq!(part(&again, 0, 2), (total, b"\"y".to_vec()));
+        assert_eq!(part(&again, total - 2, 9), (total, b"y\"".to_vec()));
+        assert_eq!(part(&again, u64::MAX, 9), (total, Vec::new()));
+        let file = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+        let mut bytes = fs::read(&file).unwrap();
+        *bytes.last_mut().unwrap() = b' ';
+        fs::write(&file, bytes).unwrap();
+        assert!(Untaken::new(Some(folder.path().to_owned())).is_empty(), "damage is seen");
+        assert_eq!(part(&Untaken::new(None), 0, 9), (0, Vec::new()));
     }
 
     #[test]
@@ -272,7 +305,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut untaken = Untaken::new(Some(folder.path().to_owned()));
         let failure = Failure::new(FailureKind::Trap, "trap", "a text");
-        untaken.keep(attempt(1), TOKEN, Outcome::Failed(failure));
+        untaken.keep(attempt(1), TOKEN, End::failed(failure));
         untaken.store();
         fs::write(folder.path().join("other.end"), b"nonsense").unwrap();
         fs::write(folder.path().join("cut.new"), b"").unwrap();

@@ -17,6 +17,7 @@ use wfhost_workflow::{AttemptId, Failure, FailureKind};
 use crate::attempt::{self, Surroundings};
 use crate::clock;
 use crate::content::{ContentSource, Contents};
+use crate::end::End;
 use crate::executor::Executor;
 use crate::fetch::Fetches;
 use crate::handle::{Ending, WorkerHandle};
@@ -211,10 +212,9 @@ impl Worker {
         let retry_at = (!self.outbox.is_empty()).then(|| clock::now() + RETRY_EVERY);
         let heartbeat_at = self.heartbeat.as_ref().map(|heartbeat| heartbeat.next_at);
         let silence_at = (!self.link.is_inproc()).then(|| self.coordinator.due_at());
-        [self.flush_at, heartbeat_at, retry_at, self.fetches.expires_at(), silence_at]
-            .into_iter()
-            .flatten()
-            .min()
+        let away = self.coordinator.is_away();
+        let expiry = if away { None } else { self.fetches.expires_at() };
+        [self.flush_at, heartbeat_at, retry_at, expiry, silence_at].into_iter().flatten().min()
     }
 
     fn told(&mut self, message: ToWorker, now: Instant) {
@@ -229,6 +229,10 @@ impl Worker {
                 self.fetches.chunk(digest, offset, total, &bytes, now);
             }
             ToWorker::Taken { attempt } => self.untaken.taken(&attempt),
+            ToWorker::Fetch { attempt, offset, len } => {
+                let part = self.untaken.part(attempt, offset, len);
+                self.outbox.send(&mut self.link, part);
+            }
             ToWorker::Heartbeat => {}
             ToWorker::Drain => self.draining = true,
             ToWorker::Identify => self.hello(),
@@ -237,7 +241,7 @@ impl Worker {
 
     fn reported(&mut self, report: Report, now: Instant) {
         match report {
-            Report::Ended { attempt, outcome } => self.ended(attempt, outcome),
+            Report::Ended { attempt, end } => self.ended(attempt, end),
             Report::Waiting { attempt, at_most_ms } => {
                 self.outbox.send(&mut self.link, FromWorker::Waiting { attempt, at_most_ms });
             }
@@ -269,7 +273,7 @@ impl Worker {
             instance: self.instance,
             slots: self.slots,
             labels: self.labels.clone(),
-            components: self.surroundings.executor.components(),
+            components: self.surroundings.contents.components(),
             running: self.running.iter().map(held).chain(self.untaken.held()).collect(),
         };
         self.outbox.send(&mut self.link, FromWorker::Hello(Box::new(hello)));
@@ -305,6 +309,7 @@ impl Worker {
         if self.draining {
             self.outbox.send(&mut self.link, FromWorker::Draining);
         }
+        self.fetches.reconnected(now);
         for message in self.untaken.messages() {
             self.outbox.send(&mut self.link, message);
         }
@@ -343,15 +348,15 @@ impl Worker {
         self.outbox.send(&mut self.link, message);
     }
 
-    fn ended(&mut self, attempt: AttemptId, outcome: Outcome) {
+    fn ended(&mut self, attempt: AttemptId, end: End) {
         let Some(running) = self.running.remove(&attempt) else { return };
         self.flush(attempt, &running.sink);
-        let token = running.token;
-        self.untaken.keep(attempt, token, outcome.clone());
+        let message = end.message(attempt, running.token);
+        self.untaken.keep(attempt, running.token, end);
         if self.coordinator.is_away() {
             return self.untaken.store();
         }
-        self.outbox.send(&mut self.link, FromWorker::Ended { attempt, token, outcome });
+        self.outbox.send(&mut self.link, message);
     }
 
     fn timers(&mut self, now: Instant) {
@@ -364,7 +369,10 @@ impl Worker {
                 }
             }
         }
-        self.fetches.expire(now);
+        // A coordinator that is away sends nothing: what was begun goes on when it is back.
+        if !self.coordinator.is_away() {
+            self.fetches.expire(now);
+        }
         self.beat(now);
     }
 

@@ -194,6 +194,18 @@ impl Placement {
         }
     }
 
+    /// An attempt has ended at its worker, and its end is on the way: it may take as long as that
+    /// takes, while the worker is heard of.
+    pub fn delivers(&mut self, worker: WorkerId, attempt: AttemptId) {
+        if let Some(Place::Leased { worker: holder, deadline }) = self.places.get_mut(&attempt)
+            && *holder == worker
+        {
+            self.deadlines.remove(&(*deadline, attempt));
+            *deadline = MonotonicMs(u64::MAX);
+            self.deadlines.insert((*deadline, attempt));
+        }
+    }
+
     /// A worker takes no more.
     pub fn draining(&mut self, id: WorkerId) {
         if let Some(worker) = self.workers.get_mut(&id) {

@@ -8,7 +8,9 @@ use std::time::Duration;
 use clap::Args;
 use wfhost_transport::keys::{KeyPair, PublicKey};
 use wfhost_transport::{Coordinator, Curve, Endpoint, Hub, WorkerLink};
-use wfhost_worker::{Directories, Ending, News, Options, PluginExecutor, Worker, WorkerHandle};
+use wfhost_worker::{
+    ComponentFolder, Directories, Ending, News, Options, PluginExecutor, Worker, WorkerHandle,
+};
 use wfhost_workflow::AllowedDir;
 
 use super::keygen::key_error;
@@ -158,6 +160,12 @@ impl WorkerArgs {
         };
         // Results belong to a key: another worker of this folder must not offer them.
         let spool = own.map(|own| context.data.path().join("worker").join(own.short()));
+        let components = ComponentFolder::open(context.data.path().join("worker/components"))
+            .map_err(|error| {
+                CommandError::store(
+                    anyhow::Error::new(error).context("cannot make the folder for components"),
+                )
+            })?;
         let (output, join, public) = (context.output.clone(), self.join.clone(), own);
         Ok(Options {
             name: name.to_owned(),
@@ -167,7 +175,7 @@ impl WorkerArgs {
             spool: spool.map(|folder| folder.join("ends")),
             told: Box::new(move |news| tell(&output, &join, public, news)),
             executor: Arc::new(PluginExecutor::new(engine.host().clone(), directories)),
-            content: None,
+            content: Some(Arc::new(components)),
             runtime: engine.runtime().handle().clone(),
         })
     }

@@ -5,6 +5,7 @@
 
 mod failing;
 mod mending;
+mod outputs;
 mod requests;
 mod returning;
 mod runs;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use wfhost_transport::client::{Answer, Request};
 use wfhost_transport::message::{
-    FromWorker, LogLevel, LogLine, Outcome, Progress, ToWorker, Token,
+    FromWorker, LogLevel, LogLine, Outcome, Payload, Progress, ToWorker, Token,
 };
 use wfhost_workflow::run::RunStatus;
 use wfhost_workflow::{Failure, FailureKind, Json};
@@ -92,7 +92,7 @@ fn a_result_of_an_attempt_that_a_worker_was_not_given_does_not_count() {
     let first = worker.dispatch();
     let mut forger = setting.worker(1);
     for token in [Token::default(), Token([9; 16])] {
-        let output = Json::parse("{\"y\":\"forged\"}").unwrap();
+        let output = Payload::Inline(Json::parse("{\"y\":\"forged\"}").unwrap());
         let outcome = Outcome::Succeeded { output, kv: Vec::new() };
         forger.say(&FromWorker::Ended { attempt: first.attempt, token, outcome });
         forger.next(

@@ -7,6 +7,13 @@ use wfhost_workflow::{Digest, Failure, FailureKind, Limit};
 
 use crate::setting::Setting;
 
+const THREE: &str = "\
+steps:
+  - { id: a, call: p/one }
+  - { id: b, call: p/two }
+  - { id: c, call: p/three }
+";
+
 pub(crate) const TWO: &str = "\
 steps:
   - { id: a, call: p/one, with: { x: '${input.x}' } }
@@ -133,7 +140,7 @@ fn what_a_step_writes_is_seen_by_the_next_and_a_failed_attempt_writes_nothing() 
     assert!(first.kv.is_empty());
     let write = KvWrite { key: "k".to_owned(), value: Some(b"v".to_vec()) };
     let outcome = Outcome::Succeeded {
-        output: wfhost_workflow::Json::parse("{\"y\":1}").unwrap(),
+        output: Payload::Inline(wfhost_workflow::Json::parse("{\"y\":1}").unwrap()),
         kv: vec![write.clone()],
     };
     worker.end(first.attempt, outcome);
@@ -199,15 +206,19 @@ fn an_output_that_is_nested_too_deep_is_the_steps_failure() {
 fn what_no_message_can_carry_fails_the_attempt_and_no_worker_is_lost_for_it() {
     let setting = Setting::new();
     let mut worker = setting.worker(1);
-    let mut start = setting.start_of(1, TWO, "{\"x\":5}");
+    let mut start = setting.start_of(1, THREE, "{\"x\":5}");
     start.plugins[0].limits[Limit::KvTotal] = 64 << 20;
     let run = start.run;
     assert_eq!(setting.ask(Request::Start(Box::new(start))), Answer::Done);
     let first = worker.dispatch();
     let write = |number: u32| KvWrite { key: format!("k{number}"), value: Some(vec![7; 1 << 20]) };
-    let output = wfhost_workflow::Json::parse("{\"y\":1}").unwrap();
-    let outcome = Outcome::Succeeded { output, kv: (0..20).map(write).collect() };
+    let output = Payload::Inline(wfhost_workflow::Json::parse("{\"y\":1}").unwrap());
+    let outcome = Outcome::Succeeded { output, kv: (0..5).map(write).collect() };
     worker.end(first.attempt, outcome);
+    let second = worker.dispatch();
+    let output = Payload::Inline(wfhost_workflow::Json::null());
+    let outcome = Outcome::Succeeded { output, kv: (5..10).map(write).collect() };
+    worker.end(second.attempt, outcome);
     let (status, _, error) = setting.ended(run);
     assert_eq!(status, RunStatus::Failed);
     assert!(error.unwrap().contains("message-bytes"));

@@ -9,7 +9,7 @@ use wfhost_checkpoint::{Content, Store, memory};
 use wfhost_coordinator::{Coordinator, CoordinatorHandle, CoordinatorOptions, Recovery};
 use wfhost_transport::client::{Answer, Request, RunView, Start};
 use wfhost_transport::message::{
-    Dispatch, FromWorker, Held, Hello, Outcome, PROTOCOL, ToWorker, Token,
+    Dispatch, FromWorker, Held, Hello, Outcome, PROTOCOL, Payload, ToWorker, Token,
 };
 use wfhost_transport::{
     Coordinator as JoinedAt, Endpoint, Hub, ServerLink, ServerOptions, WorkerEvent, WorkerLink,
@@ -250,6 +250,28 @@ impl ScriptedWorker {
         }
     }
 
+    /// Waits until the coordinator says that it lives.
+    pub(crate) fn heartbeat(&mut self) {
+        let mut events = Vec::new();
+        let started = Instant::now();
+        loop {
+            self.link.poll(Some(Duration::from_millis(100)), &mut events).unwrap();
+            self.say(&FromWorker::Heartbeat);
+            let mut beats = false;
+            for event in events.drain(..) {
+                match event {
+                    WorkerEvent::Message(ToWorker::Heartbeat) => beats = true,
+                    WorkerEvent::Message(message) => self.seen.push(message),
+                    WorkerEvent::Woken | WorkerEvent::BadMessage(_) => {}
+                }
+            }
+            if beats {
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "no heartbeat came");
+        }
+    }
+
     #[track_caller]
     pub(crate) fn dispatch(&mut self) -> Dispatch {
         match self.next("a dispatch", |message| matches!(message, ToWorker::Dispatch(_))) {
@@ -277,7 +299,7 @@ impl ScriptedWorker {
     }
 
     pub(crate) fn succeed(&mut self, attempt: AttemptId, output: &str) {
-        let output = Json::parse(output).unwrap();
+        let output = Payload::Inline(Json::parse(output).unwrap());
         let outcome = Outcome::Succeeded { output, kv: Vec::new() };
         self.end(attempt, outcome);
     }

@@ -6,7 +6,7 @@
 use std::sync::{Arc, LazyLock};
 
 use wfhost_checkpoint::{Commit, Content, Error, Snapshot as StoredSnapshot, fuzzing, memory};
-use wfhost_transport::message::Outcome;
+use wfhost_transport::message::{Outcome, Payload};
 use wfhost_workflow::run::{
     AttemptOutcome, Change, Effect, Event, Input, Record, Run, RunStarted, RunSummary, Snapshot,
 };
@@ -168,7 +168,10 @@ fn next_input(given: &mut Given<'_>, orders: &[(TaskId, Attempt)]) -> Input {
                 Some(Outcome::Succeeded { output, kv }) => {
                     // A list now and then, so that the map goes on.
                     let list = Json::from_trusted("{\"list\":[1,2,3,4]}");
-                    let output = if given.once_in(3) { output } else { list };
+                    let output = match output {
+                        Payload::Inline(output) if given.once_in(3) => output,
+                        Payload::Inline(_) | Payload::Reference { .. } => list,
+                    };
                     AttemptOutcome::Succeeded { output, kv }
                 }
                 Some(Outcome::Failed(failure)) => AttemptOutcome::Failed(failure),

@@ -28,6 +28,8 @@ pub enum Kind {
     Goodbye = 8,
     /// [`FromWorker::Waiting`].
     Waiting = 9,
+    /// [`FromWorker::Chunk`].
+    OutputChunk = 10,
     /// [`ToWorker::Welcome`].
     Welcome = 33,
     /// [`ToWorker::Refused`].
@@ -46,6 +48,8 @@ pub enum Kind {
     Identify = 40,
     /// [`ToWorker::Taken`].
     Taken = 41,
+    /// [`ToWorker::Fetch`].
+    FetchOutput = 42,
     /// [`Request::Start`].
     Start = 65,
     /// Any other [`Request`].
@@ -58,7 +62,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Hello,
         Self::WorkerHeartbeat,
         Self::Ended,
@@ -68,6 +72,7 @@ impl Kind {
         Self::Draining,
         Self::Goodbye,
         Self::Waiting,
+        Self::OutputChunk,
         Self::Welcome,
         Self::Refused,
         Self::Dispatch,
@@ -77,6 +82,7 @@ impl Kind {
         Self::Drain,
         Self::Identify,
         Self::Taken,
+        Self::FetchOutput,
         Self::Start,
         Self::Request,
         Self::Put,
@@ -93,15 +99,15 @@ impl Kind {
     #[must_use]
     pub const fn bytes_max(self) -> usize {
         match self {
-            // An output of up to 16 MiB, and what the step wrote to the key-value store.
-            Self::Ended => WORKER_FRAME_BYTES_MAX,
-            // 64 KiB of input; the key-value store (1 MiB unless configured) is the rest.
-            Self::Dispatch => 8 << 20,
+            // 64 KiB of input or output; the key-value store (1 MiB unless configured), or what
+            // was written to it, is the rest.
+            Self::Dispatch | Self::Ended => WORKER_FRAME_BYTES_MAX,
             Self::Hello | Self::Log => 1 << 20,
-            Self::Chunk | Self::Put => CHUNK_BYTES as usize + (4 << 10),
+            Self::Chunk | Self::OutputChunk | Self::Put => CHUNK_BYTES as usize + (4 << 10),
             Self::Progress | Self::Refused | Self::Request => 64 << 10,
             Self::WorkerHeartbeat
             | Self::Fetch
+            | Self::FetchOutput
             | Self::Draining
             | Self::Goodbye
             | Self::Waiting
@@ -135,6 +141,7 @@ impl Framed for FromWorker {
             Self::Draining => Kind::Draining,
             Self::Goodbye => Kind::Goodbye,
             Self::Waiting { .. } => Kind::Waiting,
+            Self::Chunk { .. } => Kind::OutputChunk,
         }
     }
 }
@@ -151,6 +158,7 @@ impl Framed for ToWorker {
             Self::Drain => Kind::Drain,
             Self::Identify => Kind::Identify,
             Self::Taken { .. } => Kind::Taken,
+            Self::Fetch { .. } => Kind::FetchOutput,
         }
     }
 }

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use wfhost_transport::codec::CHUNK_BYTES;
-use wfhost_transport::message::{CANCELLED, FromWorker, Held, LogLevel, Payload, ToWorker};
-use wfhost_worker::Ending;
+use wfhost_transport::message::{
+    CANCELLED, FromWorker, Held, LogLevel, Outcome, Payload, ToWorker,
+};
+use wfhost_worker::{ComponentFolder, ContentSource as _, Ending};
 use wfhost_workflow::{Digest, FailureKind, Limit, Limits};
 
 use crate::harness::{LIMIT, Local, Setting, TOKEN, World, hello, now, succeeded};
@@ -206,6 +208,30 @@ fn contents_of_this_machine_are_not_fetched_unless_damaged() {
 }
 
 #[test]
+fn a_component_that_was_fetched_once_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || ComponentFolder::open(folder.path().to_owned()).unwrap();
+    let component = vec![7; CHUNK_BYTES as usize + 1];
+    let (digest, len) = (Digest::of(&component), component.len().to_string());
+    let mut world = World::new(Setting { content: Some(Arc::new(open())), ..Setting::default() });
+    world.contents.insert(digest, component);
+    let done = world.dispatch_with(1, "component", |dispatch| dispatch.component = digest);
+    assert_eq!(world.end_of(done), succeeded(&len));
+    assert!(!world.fetched.is_empty() && world.components.is_empty());
+    // It is kept while the attempt goes on.
+    let started = now();
+    while open().components().is_empty() {
+        assert!(started.elapsed() < LIMIT);
+        std::thread::yield_now();
+    }
+    let mut world = World::new(Setting { content: Some(Arc::new(open())), ..Setting::default() });
+    assert_eq!(world.components, [digest]);
+    let done = world.dispatch_with(1, "component", |dispatch| dispatch.component = digest);
+    assert_eq!(world.end_of(done), succeeded(&len));
+    assert!(world.fetched.is_empty());
+}
+
+#[test]
 fn log_lines_come_in_order_and_before_the_end() {
     let mut world = World::new(Setting::default());
     let logging = world.dispatch(1, "log", "50");
@@ -293,11 +319,33 @@ fn an_attempt_that_has_to_wait_says_so() {
 }
 
 #[test]
-fn an_output_that_cannot_be_sent_is_a_failure() {
+fn a_large_output_is_kept_and_given_in_parts_until_it_is_taken() {
+    for setting in both() {
+        let mut world = World::new(setting);
+        let large = world.dispatch(1, "large", &(30 << 20).to_string());
+        let outcome = world.end_of(large);
+        let Outcome::Succeeded { output: Payload::Reference { digest, len }, .. } = outcome else {
+            panic!("{outcome:?}")
+        };
+        let mut output = Vec::new();
+        while (output.len() as u64) < len {
+            let (total, bytes) = world.part(large, output.len() as u64, u32::MAX);
+            assert_eq!(total, len);
+            assert!(!bytes.is_empty() && bytes.len() <= CHUNK_BYTES as usize);
+            output.extend(bytes);
+        }
+        assert_eq!(Digest::of(&output), digest);
+        world.tell(&ToWorker::Taken { attempt: large });
+        assert_eq!(world.part(large, 0, 10), (0, Vec::new()));
+    }
+}
+
+#[test]
+fn what_cannot_be_sent_is_a_failure() {
     let mut world = World::new(Setting::default());
-    let fits = world.dispatch(1, "large", &(16 << 20).to_string());
-    assert!(matches!(world.end_of(fits), wfhost_transport::message::Outcome::Succeeded { .. }));
-    let large = world.dispatch(2, "large", &(30 << 20).to_string());
+    let fits = world.dispatch(1, "writes", &(7 << 20).to_string());
+    assert!(matches!(world.end_of(fits), Outcome::Succeeded { .. }));
+    let large = world.dispatch(2, "writes", &(9 << 20).to_string());
     let failure = world.failure_of(large);
     assert_eq!((failure.kind, failure.code.as_str()), (FailureKind::Limit, "output"));
 }

@@ -14,6 +14,7 @@ use wfhost_transport::{
 use wfhost_worker::{
     Completion, ContentSource, Ending, Executor, FnExecutor, Job, Options, Worker, WorkerHandle,
 };
+use wfhost_workflow::run::KvWrite;
 use wfhost_workflow::{
     Attempt, AttemptId, Digest, Failure, FailureKind, Json, Limits, RunId, StepId, TaskId, WorkerId,
 };
@@ -38,6 +39,8 @@ pub(crate) struct World {
     /// Every part that was asked for.
     pub(crate) fetched: Vec<(Digest, u64, u32)>,
     pub(crate) heartbeats: u32,
+    /// What its hello named.
+    pub(crate) components: Vec<Digest>,
     events: Vec<ServerEvent>,
     _runtime: Runtime,
     _folder: tempfile::TempDir,
@@ -132,11 +135,16 @@ impl World {
             contents: HashMap::new(),
             fetched: Vec::new(),
             heartbeats: 0,
+            components: Vec::new(),
             events: Vec::new(),
             _runtime: runtime,
             _folder: folder,
         };
-        assert_eq!(world.next(), hello(setting.slots, Vec::new()));
+        let mut said = world.next();
+        if let FromWorker::Hello(said) = &mut said {
+            world.components = std::mem::take(&mut said.components);
+        }
+        assert_eq!(said, hello(setting.slots, Vec::new()));
         world
     }
 
@@ -213,7 +221,13 @@ impl World {
             FromWorker::Ended { attempt, token, outcome } => {
                 let known = [TOKEN, Token::default()].contains(&token);
                 assert!(known, "an end without the token of its dispatch");
-                self.tell(&ToWorker::Taken { attempt });
+                let by_reference = matches!(
+                    &outcome,
+                    Outcome::Succeeded { output: Payload::Reference { .. }, .. }
+                );
+                if !by_reference {
+                    self.tell(&ToWorker::Taken { attempt });
+                }
                 return Some(FromWorker::Ended { attempt, token, outcome });
             }
             other => return Some(other),
@@ -234,6 +248,18 @@ impl World {
         match self.end_of(attempt) {
             Outcome::Failed(failure) => failure,
             other @ Outcome::Succeeded { .. } => panic!("{other:?}"),
+        }
+    }
+
+    /// A part of the output of an attempt: how long it is, and the bytes.
+    pub(crate) fn part(&mut self, attempt: AttemptId, offset: u64, len: u32) -> (u64, Vec<u8>) {
+        self.tell(&ToWorker::Fetch { attempt, offset, len });
+        match self.next() {
+            FromWorker::Chunk { attempt: of, offset: at, total, bytes } => {
+                assert_eq!((of, at), (attempt, offset));
+                (total, bytes)
+            }
+            other => panic!("{other:?}"),
         }
     }
 
@@ -263,7 +289,8 @@ pub(crate) fn attempt(number: u32) -> AttemptId {
 }
 
 pub(crate) fn succeeded(output: &str) -> Outcome {
-    Outcome::Succeeded { output: Json::parse(output).unwrap(), kv: Vec::new() }
+    let output = Payload::Inline(Json::parse(output).unwrap());
+    Outcome::Succeeded { output, kv: Vec::new() }
 }
 
 async fn execute(job: Job) -> Result<Completion, Failure> {
@@ -301,6 +328,11 @@ async fn execute(job: Job) -> Result<Completion, Failure> {
         "large" => {
             let bytes = job.input.to_value().as_u64().unwrap();
             done(Json::from_value(&"x".repeat(bytes as usize).into()))
+        }
+        "writes" => {
+            let bytes = job.input.to_value().as_u64().unwrap();
+            let write = KvWrite { key: "k".to_owned(), value: Some(vec![0; bytes as usize]) };
+            Ok(Completion { output: Json::null(), kv: vec![write] })
         }
         other => Err(Failure::new(FailureKind::Permanent, other, "as asked")),
     }

@@ -58,22 +58,22 @@ fn what_a_guest_is_told_says_and_stores_passes_through() {
         dispatch.kv = vec![KvWrite { key: "count".to_owned(), value: Some(b"4".to_vec()) }];
     });
     match world.end_of(stored) {
-        Outcome::Succeeded { output, kv } => {
+        Outcome::Succeeded { output: Payload::Inline(output), kv } => {
             assert_eq!(output.to_value()["before"], 4);
             assert!(kv.contains(&KvWrite { key: "count".to_owned(), value: Some(b"5".to_vec()) }));
         }
-        other @ Outcome::Failed(_) => panic!("{other:?}"),
+        other => panic!("{other:?}"),
     }
     let told = world.dispatch_with(2, "told", |dispatch| dispatch.component = digest);
     match world.end_of(told) {
-        Outcome::Succeeded { output, .. } => {
+        Outcome::Succeeded { output: Payload::Inline(output), .. } => {
             let told = output.to_value();
             assert_eq!(told["run"], told_run());
             assert_eq!((&told["workflow"], &told["step"]), (&"w".into(), &"s".into()));
             assert_eq!((&told["index"], &told["attempt"]), (&2.into(), &1.into()));
             assert_eq!(told["idempotency_key"], "key");
         }
-        other @ Outcome::Failed(_) => panic!("{other:?}"),
+        other => panic!("{other:?}"),
     }
     let logged = world.dispatch_with(3, "write-log", |dispatch| {
         dispatch.component = digest;
