@@ -3,13 +3,12 @@
 mod outputs;
 mod shown_workers;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use wfhost_transport::client::ShownLogLine;
 use wfhost_transport::codec::CHUNK_BYTES;
 use wfhost_transport::message::{
-    COMPONENTS_MAX, Dispatch, FromWorker, Held, Hello, INLINE_BYTES_MAX, PROTOCOL, Payload,
-    ToWorker, Token,
+    COMPONENTS_MAX, Dispatch, FromWorker, Held, Hello, PROTOCOL, Payload, ToWorker, Token,
 };
 use wfhost_transport::{DecodeError, PeerKey, SendError};
 use wfhost_workflow::placement::{Decision, Joining, LEASE, Placement, Wanted};
@@ -22,6 +21,7 @@ use wfhost_workflow::{
 use crate::commands::ReplyTo;
 use crate::deliveries::Deliveries;
 use crate::event_loop::EventLoop;
+use crate::orders::{Orders, Waiting};
 use crate::queries::Query;
 use crate::workers::{Known, Workers};
 
@@ -32,16 +32,11 @@ const HEARTBEAT_MS: u64 = 200;
 /// A worker that says it has more slots than this is not believed.
 const SLOTS_MAX: u32 = 4096;
 
-/// Orders that are out, by attempt, and the table that says where.
+/// Attempts that wait or are out, and the table that says where.
 #[derive(Default)]
 pub(crate) struct Dispatcher {
     placement: Placement,
-    /// Until they are sent: an attempt is sent once.
-    orders: HashMap<AttemptId, Box<Dispatch>>,
-    /// Which input an attempt may fetch, until it ends.
-    references: HashMap<AttemptId, Digest>,
-    /// Inputs that are sent by reference, and by how many orders.
-    inputs: HashMap<Digest, (Json, u32)>,
+    orders: Orders,
     pub(crate) workers: Workers,
     deliveries: Deliveries,
 }
@@ -49,72 +44,58 @@ pub(crate) struct Dispatcher {
 impl Dispatcher {
     /// Drops what waits or is out for a run, without telling anybody.
     pub(crate) fn forget_run(&mut self, now: MonotonicMs, run: RunId) {
-        let attempts: BTreeSet<AttemptId> = self
-            .orders
-            .keys()
-            .chain(self.references.keys())
-            .filter(|attempt| attempt.run == run)
-            .copied()
-            .collect();
-        for attempt in attempts {
+        for attempt in self.orders.of_run(run) {
             // The worker finds its result refused.
             let _stop = self.placement.withdrawn(now, attempt);
-            self.drop_order(&attempt);
-        }
-    }
-
-    fn add_order(&mut self, attempt: AttemptId, order: Box<Dispatch>, input: Json) {
-        if let Payload::Reference { digest, .. } = &order.input {
-            self.inputs.entry(*digest).or_insert((input, 0)).1 += 1;
-            self.references.insert(attempt, *digest);
-        }
-        self.orders.insert(attempt, order);
-    }
-
-    fn drop_order(&mut self, attempt: &AttemptId) {
-        self.orders.remove(attempt);
-        if let Some(digest) = self.references.remove(attempt)
-            && let Some((_, users)) = self.inputs.get_mut(&digest)
-        {
-            *users -= 1;
-            if *users == 0 {
-                self.inputs.remove(&digest);
-            }
+            self.orders.forget(&attempt);
         }
     }
 }
 
 impl EventLoop {
-    /// An attempt is durable and wants a worker.
+    /// An attempt is durable and wants a worker; or its input was made again for the one that it
+    /// is waiting for.
     pub(crate) fn dispatch(&mut self, id: RunId, order: Order) {
-        let Some(slot) = self.runs.get(id) else { return };
-        let definition = &slot.definition;
-        let Some(step) = definition.steps.get(order.task.step.position()) else { return };
-        let Some(call) = step.kind.call() else { return };
-        let Some(plugin) = slot.plugin(call.plugin) else { return };
         let attempt = AttemptId { run: id, task: order.task, attempt: order.attempt };
-        let dispatch = Box::new(Dispatch {
+        if self.dispatcher.orders.is_waiting(&attempt) {
+            self.dispatcher.orders.forget(&attempt);
+            if let Some(worker) = self.dispatcher.placement.holder(&attempt) {
+                let sent = self.send_order(worker, attempt, order.input);
+                let decisions = self.after(worker, attempt, sent);
+                self.carry_out(decisions);
+            }
+            return;
+        }
+        let Some(wanted) = self.wanted(attempt) else { return };
+        self.dispatcher.orders.wait(attempt, order.input);
+        let decisions = self.dispatcher.placement.wanted(self.parts.clock.monotonic(), wanted);
+        self.carry_out(decisions);
+    }
+
+    /// What a worker needs to run an attempt.
+    fn order(&self, attempt: AttemptId, token: Token, input: Payload) -> Option<Box<Dispatch>> {
+        let slot = self.runs.get(attempt.run)?;
+        let definition = &slot.definition;
+        let step = definition.steps.get(attempt.task.step.position())?;
+        let call = step.kind.call()?;
+        let plugin = slot.plugin(call.plugin)?;
+        Some(Box::new(Dispatch {
             attempt,
-            // Of whoever gets it.
-            token: Token::default(),
+            token,
             workflow: definition.name.clone(),
             step: step.name.clone(),
             plugin: Some(plugin.alias.clone()),
             component: plugin.digest,
             function: call.function.clone(),
-            input: payload(&order.input),
+            input,
             timeout_ms: step.timeout.0,
-            idempotency_key: idempotency_key(id, &step.name, order.task),
+            idempotency_key: idempotency_key(attempt.run, &step.name, attempt.task),
             trace_parent: None,
             limits: plugin.limits,
             determinism: plugin.determinism,
             dirs: plugin.dirs.clone(),
-            kv: kv_of(&order.kv),
-        });
-        let Some(wanted) = self.wanted(attempt) else { return };
-        self.dispatcher.add_order(attempt, dispatch, order.input);
-        let decisions = self.dispatcher.placement.wanted(self.parts.clock.monotonic(), wanted);
-        self.carry_out(decisions);
+            kv: kv_of(slot.kv()),
+        }))
     }
 
     /// What placement has to know of an attempt.
@@ -366,7 +347,7 @@ impl EventLoop {
 
     /// Forgets an attempt that no worker has to run any more.
     fn release(&mut self, attempt: AttemptId) {
-        self.dispatcher.drop_order(&attempt);
+        self.dispatcher.orders.forget(&attempt);
         if let Some(slot) = self.runs.get_mut(attempt.run)
             && slot.live.leased.get(&attempt.task) == Some(&attempt.attempt)
         {
@@ -380,22 +361,10 @@ impl EventLoop {
         let mut decisions = VecDeque::from(decisions);
         while let Some(decision) = decisions.pop_front() {
             match decision {
-                Decision::Assign { worker, attempt } => match self.assign(worker, attempt) {
-                    Sent::Done => {}
-                    Sent::WorkerGone => {
-                        let _gone = self.dispatcher.workers.remove(worker);
-                        self.dispatcher.deliveries.gone(worker);
-                        let now = self.parts.clock.monotonic();
-                        decisions.extend(self.dispatcher.placement.gone(now, worker));
-                    }
-                    Sent::TooLarge(error) => {
-                        let failure = Failure::new(FailureKind::Limit, "message-bytes", error);
-                        self.release(attempt);
-                        let now = self.parts.clock.monotonic();
-                        decisions.extend(self.dispatcher.placement.ended(now, worker, attempt));
-                        self.end(attempt, AttemptOutcome::Failed(failure));
-                    }
-                },
+                Decision::Assign { worker, attempt } => {
+                    let sent = self.assign(worker, attempt);
+                    decisions.extend(self.after(worker, attempt, sent));
+                }
                 Decision::Stop { worker, attempt } => {
                     let key = self.dispatcher.workers.get(worker).map(|worker| worker.key);
                     if let Some(key) = key {
@@ -433,15 +402,26 @@ impl EventLoop {
         }
     }
 
-    /// Sends an order.
+    /// Sends what waits for this worker, or has its input made first.
     fn assign(&mut self, worker: WorkerId, attempt: AttemptId) -> Sent {
-        let Some(mut order) = self.dispatcher.orders.remove(&attempt) else { return Sent::Done };
+        match self.dispatcher.orders.take(&attempt) {
+            Waiting::No => Sent::Done,
+            Waiting::Here(input) => self.send_order(worker, attempt, input),
+            Waiting::Gone => {
+                self.make_order(attempt);
+                Sent::Done
+            }
+        }
+    }
+
+    fn send_order(&mut self, worker: WorkerId, attempt: AttemptId, input: Json) -> Sent {
         let Some(key) = self.dispatcher.workers.get(worker).map(|worker| worker.key) else {
             return Sent::WorkerGone;
         };
-        order.token = self.parts.tokens.of(attempt, key);
-        let message = ToWorker::Dispatch(order);
-        match self.parts.link.send_worker(worker, &message) {
+        let token = self.parts.tokens.of(attempt, key);
+        let input = self.dispatcher.orders.sent(attempt, input);
+        let Some(order) = self.order(attempt, token, input) else { return Sent::Done };
+        match self.parts.link.send_worker(worker, &ToWorker::Dispatch(order)) {
             Ok(()) => {
                 if let Some(slot) = self.runs.get_mut(attempt.run) {
                     slot.live.leased.insert(attempt.task, attempt.attempt);
@@ -457,6 +437,26 @@ impl EventLoop {
         }
     }
 
+    /// What follows from how the sending went.
+    fn after(&mut self, worker: WorkerId, attempt: AttemptId, sent: Sent) -> Vec<Decision> {
+        let now = self.parts.clock.monotonic();
+        match sent {
+            Sent::Done => Vec::new(),
+            Sent::WorkerGone => {
+                let _gone = self.dispatcher.workers.remove(worker);
+                self.dispatcher.deliveries.gone(worker);
+                self.dispatcher.placement.gone(now, worker)
+            }
+            Sent::TooLarge(error) => {
+                let failure = Failure::new(FailureKind::Limit, "message-bytes", error);
+                self.release(attempt);
+                let decisions = self.dispatcher.placement.ended(now, worker, attempt);
+                self.end(attempt, AttemptOutcome::Failed(failure));
+                decisions
+            }
+        }
+    }
+
     pub(crate) fn send(&mut self, worker: WorkerId, message: &ToWorker) {
         match self.parts.link.send_worker(worker, message) {
             Ok(()) => {}
@@ -467,8 +467,8 @@ impl EventLoop {
 
     fn fetch(&mut self, worker: WorkerId, digest: Digest, offset: u64, len: u32) {
         let len = len.min(CHUNK_BYTES);
-        match self.dispatcher.inputs.get(&digest) {
-            Some((input, _)) => {
+        match self.dispatcher.orders.input(&digest) {
+            Some(input) => {
                 let (total, bytes) = part_of(input.as_str().as_bytes(), offset, len);
                 self.send(worker, &ToWorker::Chunk { digest, offset, total, bytes });
             }
@@ -498,14 +498,6 @@ enum Sent {
     WorkerGone,
     /// No worker can be sent it: it holds more than a message may.
     TooLarge(String),
-}
-
-fn payload(input: &Json) -> Payload {
-    if input.len_bytes() <= INLINE_BYTES_MAX {
-        return Payload::Inline(input.clone());
-    }
-    let digest = Digest::of(input.as_str().as_bytes());
-    Payload::Reference { digest, len: input.len_bytes() as u64 }
 }
 
 fn part_of(content: &[u8], offset: u64, len: u32) -> (u64, Vec<u8>) {

@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use wfhost_workflow::run::{Input, Rejection, Run, RunStarted};
-use wfhost_workflow::{Definition, RunId, TimestampMs};
+use wfhost_workflow::run::{Change, Effect, Input, Rejection, Run, RunStarted};
+use wfhost_workflow::{Attempt, Definition, RunId, TaskId, TimestampMs};
 
 use crate::commands::{Command, Evaluated, Mailbox, ReplyTo};
 
@@ -25,6 +25,8 @@ pub(crate) struct Evaluation {
 pub(crate) enum Work {
     Start(Arc<Definition>, Box<RunStarted>),
     Apply(Box<Run>, Input),
+    /// Make the input of an attempt again.
+    Order(Box<Run>, TaskId, Attempt),
 }
 
 /// Starts the thread; it ends when the sender is dropped.
@@ -47,7 +49,7 @@ fn evaluate(evaluation: Evaluation) -> Evaluated {
     let Evaluation { now, work, reply } = evaluation;
     let id = match &work {
         Work::Start(_, started) => started.run,
-        Work::Apply(run, _) => run.id(),
+        Work::Apply(run, _) | Work::Order(run, _, _) => run.id(),
     };
     let (run, result) = contain(id, || match work {
         Work::Start(definition, started) => {
@@ -57,6 +59,10 @@ fn evaluate(evaluation: Evaluation) -> Evaluated {
         Work::Apply(mut run, input) => {
             let result = run.apply(now, input);
             (run, result)
+        }
+        Work::Order(mut run, task, attempt) => {
+            let order = run.order(task, attempt).map(|order| Effect::Dispatch(Box::new(order)));
+            (run, Ok(Change { record: None, effects: order.into_iter().collect() }))
         }
     })
     .map_or((None, Err(Rejection::RunOver)), |(run, result)| (Some(run), result));

@@ -176,9 +176,31 @@ impl EventLoop {
 
     fn send_away(&mut self, id: RunId, input: Input, reply: Option<ReplyTo>, now: TimestampMs) {
         let Some(slot) = self.runs.get_mut(id) else { return };
-        let away = Place::Away(VecDeque::new());
-        if let Place::Here(run) = std::mem::replace(&mut slot.place, away) {
+        if let Some(run) = slot.leave() {
             self.evaluate(Evaluation { now, work: Work::Apply(run, input), reply });
+        }
+    }
+
+    /// Has the input of an attempt made again; the attempt is sent when it is there.
+    pub(crate) fn make_order(&mut self, attempt: AttemptId) {
+        let (id, now) = (attempt.run, self.parts.clock.now());
+        let Some(slot) = self.runs.get_mut(id) else { return };
+        match &mut slot.place {
+            Place::Away(_) => slot.unmade.push(attempt),
+            Place::Here(_) if slot.heavy => {
+                if let Some(run) = slot.leave() {
+                    let work = Work::Order(run, attempt.task, attempt.attempt);
+                    self.evaluate(Evaluation { now, work, reply: None });
+                }
+            }
+            Place::Here(run) => {
+                match evaluator::contain(id, || run.order(attempt.task, attempt.attempt)) {
+                    Some(Some(order)) => self.dispatch(id, order),
+                    // It is no longer wanted.
+                    Some(None) => {}
+                    None => self.evict(id),
+                }
+            }
         }
     }
 
@@ -203,6 +225,10 @@ impl EventLoop {
         self.answer_watchers_of(id);
         for (input, reply) in waiting {
             self.take(id, input, reply);
+        }
+        let unmade = self.runs.get_mut(id).map(|slot| std::mem::take(&mut slot.unmade));
+        for attempt in unmade.unwrap_or_default() {
+            self.make_order(attempt);
         }
     }
 

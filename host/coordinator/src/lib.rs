@@ -14,6 +14,7 @@ mod evaluator;
 mod event_loop;
 mod handle;
 mod logs;
+mod orders;
 mod queries;
 mod requests;
 mod runs;

@@ -7,7 +7,7 @@ use wfhost_checkpoint::Snapshot;
 use wfhost_transport::message::Progress;
 use wfhost_workflow::run::{Effect, Event, Input, Record, Run};
 use wfhost_workflow::{
-    Attempt, Definition, Limits, PinnedPlugin, Revision, RunId, TaskId, TimestampMs,
+    Attempt, AttemptId, Definition, Limits, PinnedPlugin, Revision, RunId, TaskId, TimestampMs,
 };
 
 use crate::commands::ReplyTo;
@@ -32,6 +32,10 @@ pub(crate) struct Slot {
     pub(crate) definition: Arc<Definition>,
     /// Of a heavy run only: of any other, the run itself is always here to be asked.
     plugins: Arc<[PinnedPlugin]>,
+    /// The key-value store of a run that is away, as it was when it left.
+    kv: Arc<BTreeMap<String, Vec<u8>>>,
+    /// Attempts whose inputs are to be made again when the run is back.
+    pub(crate) unmade: Vec<AttemptId>,
     /// Commits that are on their way, oldest first.
     pub(crate) pending: VecDeque<PendingCommit>,
     /// Rises with everything that a view shows.
@@ -89,6 +93,8 @@ impl Slot {
             heavy,
             definition,
             plugins: if heavy { Arc::from(plugins) } else { Arc::default() },
+            kv: Arc::default(),
+            unmade: Vec::new(),
             pending: VecDeque::new(),
             tick: 1,
             watchers: Vec::new(),
@@ -109,6 +115,25 @@ impl Slot {
     /// The plugin at a position of the definition.
     pub(crate) fn plugin(&self, position: usize) -> Option<&PinnedPlugin> {
         self.run().map_or(&*self.plugins, Run::plugins).get(position)
+    }
+
+    /// The run's key-value store, as far as it is known here.
+    pub(crate) fn kv(&self) -> &BTreeMap<String, Vec<u8>> {
+        self.run().map_or(&*self.kv, |run| run.kv())
+    }
+
+    /// The run leaves for the evaluator.
+    pub(crate) fn leave(&mut self) -> Option<Box<Run>> {
+        match std::mem::replace(&mut self.place, Place::Away(VecDeque::new())) {
+            Place::Here(run) => {
+                self.kv = run.kv().clone();
+                Some(run)
+            }
+            away @ Place::Away(_) => {
+                self.place = away;
+                None
+            }
+        }
     }
 
     /// What attempts of a task may use.

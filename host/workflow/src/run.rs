@@ -166,8 +166,6 @@ pub struct Order {
     pub attempt: Attempt,
     /// The function's input.
     pub input: Json,
-    /// The run's key-value store as the attempt sees it.
-    pub kv: Arc<BTreeMap<String, Vec<u8>>>,
 }
 
 impl Run {
@@ -240,6 +238,18 @@ impl Run {
             Input::Retry => self.retried(&mut change)?,
         }
         Ok(self.finish(change))
+    }
+
+    /// The order of an attempt that is wanted or under way, made again: its input is the same.
+    /// `None`: it is neither.
+    pub fn order(&mut self, task: TaskId, attempt: Attempt) -> Option<Order> {
+        let is_it = matches!(self.state.task(task), Some(TaskState::UnderWay { attempt: current, .. }) if *current == attempt);
+        if !is_it || self.state.status.is_over() {
+            return None;
+        }
+        // It had a value when the attempt was scheduled, and what it is made from does not change.
+        let input = self.task_input(task).ok()?;
+        Some(Order { task, attempt, input })
     }
 
     /// When [`Input::TimersDue`] is wanted next.

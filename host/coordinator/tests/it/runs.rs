@@ -230,3 +230,42 @@ fn what_no_message_can_carry_fails_the_attempt_and_no_worker_is_lost_for_it() {
     worker.succeed(second.attempt, "1");
     assert_eq!(setting.ended(other).0, RunStatus::Succeeded);
 }
+
+/// More waiting inputs than the coordinator keeps.
+fn many_inputs(list: &str) {
+    let setting = Setting::new();
+    let text = "y".repeat(60 << 10);
+    let steps = format!(
+        "\
+steps:
+  - {{ id: m, map: '{list}', as: item, at_once: 40, call: p/one, with: {{ x: '${{input.x}}', n: '${{item}}' }} }}
+output: '${{steps.m}}'
+"
+    );
+    let items: Vec<u32> = (0..40).collect();
+    let input = format!("{{\"x\":\"{text}\",\"l\":{items:?}}}");
+    let runs: Vec<_> = (1..=40).map(|number| setting.start(number, &steps, &input)).collect();
+    let mut worker = setting.worker(64);
+    for _ in 0..40 * 40 {
+        let next = worker.dispatch();
+        let index = next.attempt.task.index.unwrap();
+        let Payload::Inline(input) = next.input else { panic!("{:?}", next.input) };
+        let input = input.to_value();
+        assert_eq!((&input["x"], &input["n"]), (&text.as_str().into(), &index.into()));
+        worker.succeed(next.attempt, &index.to_string());
+    }
+    for run in runs {
+        assert_eq!(setting.ended(run).0, RunStatus::Succeeded);
+    }
+}
+
+#[test]
+fn inputs_of_attempts_that_wait_are_made_again_when_there_are_too_many() {
+    many_inputs("${input.l}");
+}
+
+/// Those of a run whose expressions may take long are made away from the event loop.
+#[test]
+fn inputs_of_heavy_runs_are_made_again_too() {
+    many_inputs("${input.l.filter(a, input.l.exists(b, b == a))}");
+}

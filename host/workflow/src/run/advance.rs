@@ -167,8 +167,7 @@ impl Run {
         input: Json,
     ) {
         self.push(change, Event::AttemptScheduled { task, attempt });
-        let kv = self.state.kv.clone();
-        change.effects.push(Effect::Dispatch(Box::new(Order { task, attempt, input, kv })));
+        change.effects.push(Effect::Dispatch(Box::new(Order { task, attempt, input })));
     }
 
     /// Schedules the attempt after `attempt`, or ends the run if its input has no value.
