@@ -15,6 +15,7 @@ pub(crate) enum Request {
     Guests { way: Way },
     JsGuests,
     Bench { arguments: Vec<String> },
+    Faults { arguments: Vec<String> },
     Fuzz(fuzz::Options),
 }
 
@@ -41,6 +42,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Request, String> {
         "check" => check(rest),
         "guests" => guests(rest),
         "bench" => Ok(Request::Bench { arguments: rest.to_vec() }),
+        "faults" => Ok(Request::Faults { arguments: rest.to_vec() }),
         "fuzz" => fuzz(rest),
         name => Err(unknown(name)),
     }
@@ -162,6 +164,8 @@ mod tests {
         assert_eq!(parsed("guests"), Ok(Request::Guests { way: Way::Any }));
         assert_eq!(parsed("guests --with debian"), Ok(Request::Guests { way: Way::Debian }));
         assert_eq!(parsed("guests js"), Ok(Request::JsGuests));
+        let arguments = vec!["kill-worker".into(), "--once".into()];
+        assert_eq!(parsed("faults kill-worker --once"), Ok(Request::Faults { arguments }));
         assert_eq!(parsed("bench map"), Ok(Request::Bench { arguments: vec!["map".into()] }));
     }
 

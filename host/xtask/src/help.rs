@@ -1,7 +1,8 @@
 //! What `--help` says.
 
 #[cfg(test)]
-pub(crate) const COMMANDS: [&str; 6] = ["demo", "test", "check", "guests", "bench", "fuzz"];
+pub(crate) const COMMANDS: [&str; 7] =
+    ["demo", "test", "check", "guests", "bench", "faults", "fuzz"];
 
 pub(crate) const ALL: &str = "\
 Builds, shows and checks wfhost. What is missing is found or installed first.
@@ -14,6 +15,7 @@ Commands:
   check [PART]      formatting, lints and docs, as a change must pass them
   guests            builds the WebAssembly components of plugins/ and of the tests
   bench [ARGUMENTS] measures
+  faults [ROW…]     breaks processes, networks and disks, and looks whether what was promised holds
   fuzz [TARGET…]    feeds the readers of foreign data with millions of inputs
 
 `cargo xtask <COMMAND> --help` says more, with examples.
@@ -86,6 +88,26 @@ Examples:
   cargo xtask bench -- --help
 ";
 
+const FAULTS: &str = "\
+Kills, stops, cuts off and floods real processes while they work, and looks whether what was
+promised holds.
+
+A ROW is a fault with what must hold under it; without one, all are carried out. Each prints how
+often, what was measured, and whether it held; one checker reads everything back, from the
+coordinator and from the store, and looks for results that changed, count twice or are gone. The
+whole takes about an hour; `--once` is a short pass, in which bounds on time are shown and not
+counted. Rows that cut a network make network namespaces, which takes root and iproute2 and
+nftables (and socat for the one with a slow network). Exit code 1: something does not hold.
+
+Usage: cargo xtask faults [ROW…] [--times N | --once] [--seed S] [--output text | json]
+       cargo xtask faults --list
+
+Examples:
+  cargo xtask faults
+  cargo xtask faults --once
+  cargo xtask faults kill-worker --times 50
+";
+
 const FUZZ: &str = "\
 Feeds what reads foreign data with inputs that libFuzzer makes up, and looks for panics, endless
 loops, memory without bound, and values that do not come back as they went.
@@ -114,6 +136,7 @@ pub(crate) fn of(command: &str) -> Option<&'static str> {
         "check" => Some(CHECK),
         "guests" => Some(GUESTS),
         "bench" => Some(BENCH),
+        "faults" => Some(FAULTS),
         "fuzz" => Some(FUZZ),
         _ => None,
     }

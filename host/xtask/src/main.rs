@@ -9,6 +9,7 @@ mod check;
 mod clock;
 mod demo;
 mod failure;
+mod faults;
 mod fuzz;
 mod guests;
 mod help;
@@ -60,6 +61,7 @@ fn carry_out(request: Request) -> Result<()> {
         }
         Request::JsGuests => guests::js::build(),
         Request::Bench { arguments } => bench::run(&arguments),
+        Request::Faults { arguments } => faults::run(&arguments),
         Request::Fuzz(options) => fuzz::run(&options),
     }
 }

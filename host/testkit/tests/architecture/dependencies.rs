@@ -7,7 +7,7 @@ use toml::Value;
 use crate::manifests::{self, Member};
 
 /// Package → the packages of the workspace that it may be built with.
-const DIRECTION: [(&str, &[&str]); 18] = [
+const DIRECTION: [(&str, &[&str]); 19] = [
     ("wfhost-workflow", &[]),
     ("wfhost-checkpoint", &["wfhost-workflow"]),
     ("wfhost-transport", &["wfhost-workflow"]),
@@ -25,6 +25,7 @@ const DIRECTION: [(&str, &[&str]); 18] = [
     ("wfhost-simulator-sabotaged", &["wfhost-workflow"]),
     ("wfhost-workflow-sabotaged", &[]),
     ("wfhost-bench", BENCH),
+    ("wfhost-faults", &["wfhost-workflow", "wfhost-checkpoint", "wfhost-transport"]),
     ("wfhost-fuzz", &["wfhost-workflow", "wfhost-checkpoint", "wfhost-transport", "wfhost-plugin"]),
     ("xtask", &[]),
     // Guests and host share `wit/` and nothing else.
@@ -142,9 +143,10 @@ fn the_tool_box_depends_on_nothing() {
 
 #[test]
 fn nothing_that_ships_is_built_with_what_is_for_tests() {
-    const FOR_TESTS: [&str; 6] = [
+    const FOR_TESTS: [&str; 7] = [
         "wfhost-testkit",
         "wfhost-bench",
+        "wfhost-faults",
         "wfhost-fuzz",
         "wfhost-simulator",
         "wfhost-simulator-sabotaged",

@@ -1,0 +1,21 @@
+//! The rows of the table of faults.
+
+mod kill_coordinator;
+mod kill_worker;
+
+use crate::failure::Result;
+use crate::report::Outcome;
+use crate::tools::Tools;
+
+/// One row.
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) fault: &'static str,
+    pub(crate) must_hold: &'static str,
+    /// It makes network namespaces.
+    pub(crate) root: bool,
+    pub(crate) carry_out: fn(&Tools) -> Result<Outcome>,
+}
+
+/// All of them, in the order.
+pub(crate) const ROWS: &[Row] = &[kill_worker::ROW, kill_coordinator::ROW];
