@@ -13,6 +13,7 @@ mod hostile;
 mod machine;
 mod map;
 mod memory;
+mod nodes;
 mod report;
 mod runs;
 mod stats;
@@ -22,7 +23,7 @@ use std::process::{Command, ExitCode};
 use report::Row;
 
 /// The scenarios, by name.
-const SCENARIOS: [(&str, fn() -> Vec<Row>); 9] = [
+const SCENARIOS: [(&str, fn() -> Vec<Row>); 10] = [
     ("call", call::measure),
     ("single", runs::measure_single),
     ("throughput", runs::measure_throughput),
@@ -32,6 +33,7 @@ const SCENARIOS: [(&str, fn() -> Vec<Row>); 9] = [
     ("hostile", hostile::measure),
     ("compile", compile::measure),
     ("check", check::measure),
+    ("nodes", nodes::measure),
 ];
 
 const HELP: &str = "\
@@ -39,7 +41,7 @@ Measures wfhost on this machine.
 
 Usage: cargo xtask bench [SCENARIO ...]
 
-Scenarios: call, single, throughput, durability, map, backoff, hostile, compile, check; all of them by default.
+Scenarios: call, single, throughput, durability, map, backoff, hostile, compile, check, nodes; all of them by default.
 
 Examples:
   cargo xtask bench

@@ -11,6 +11,10 @@ impl Times {
         self.0.push(time);
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The time that a share of the events did not exceed; zero without events.
     pub(crate) fn percentile(&mut self, share: f64) -> Duration {
         self.0.sort_unstable();
