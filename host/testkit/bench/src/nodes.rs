@@ -23,7 +23,7 @@ const SLOTS: u32 = 4;
 /// Nothing here takes so long unless it hangs.
 const WAIT_MS: u64 = 120_000;
 
-const BEGAN: &str = "steps:\n  - { id: a, call: t/began, with: ~ }\noutput: '${steps.a}'\n";
+const BEGAN: &str = "steps:\n  - { id: a, call: t/began, with: '${null}' }\noutput: '${steps.a}'\n";
 
 const THREE: &str = "\
 steps:

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use wfhost_guest::{export, step};
+use wfhost_guest::{Result, export, step};
 
 #[derive(Serialize, JsonSchema)]
 struct Began {
@@ -27,8 +27,9 @@ struct Nap {
 
 /// Sleeps.
 #[step]
-fn nap(input: Nap) {
+fn nap(input: Nap) -> Result<()> {
     thread::sleep(Duration::from_millis(input.ms));
+    Ok(())
 }
 
 export!(began, nap);
