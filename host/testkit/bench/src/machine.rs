@@ -38,7 +38,12 @@ pub(crate) fn sync_file(folder: &Path) -> std::io::Result<fs::File> {
 
 /// A number of this process from a file of /proc, such as `VmHWM` in kB.
 pub(crate) fn of_process(file: &str, key: &str) -> u64 {
-    fs::read_to_string(format!("/proc/self/{file}"))
+    of_a_process(std::process::id(), file, key)
+}
+
+/// The same of another process.
+pub(crate) fn of_a_process(pid: u32, file: &str, key: &str) -> u64 {
+    fs::read_to_string(format!("/proc/{pid}/{file}"))
         .unwrap_or_default()
         .lines()
         .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))

@@ -12,7 +12,7 @@ use wfhost_transport::keys::{KeyPair, PublicKey};
 use wfhost_transport::{ClientLink, Coordinator, Curve, Endpoint, Hub, Target};
 use wfhost_workflow::{Digest, Json, Limits, PinnedPlugin, RunId};
 
-use crate::clock;
+use crate::{clock, machine};
 
 /// A bench that cannot start its processes has nothing to say.
 const SET_UP: &str = "the bench's processes are set up";
@@ -168,6 +168,11 @@ impl Cluster {
             Answer::Done => run,
             other => panic!("a run was not started: {other:?}"),
         }
+    }
+
+    /// What the coordinator has in memory.
+    pub(super) fn memory_kb(&self) -> u64 {
+        machine::of_a_process(self.server.id(), "status", "VmRSS")
     }
 
     pub(super) fn end(mut self) {

@@ -11,8 +11,7 @@ use wfhost_transport::{
 };
 
 use crate::clock;
-use crate::report::Row;
-use crate::stats::{Times, us};
+use crate::stats::Times;
 
 const SET_UP: &str = "the echo's links are set up";
 
@@ -21,8 +20,16 @@ const MESSAGES: usize = 30_000;
 /// Under way at once, for the rate.
 const WINDOW: usize = 64;
 
-/// The p50 of one echo, and echoes a second with many under way.
-pub(super) fn measure() -> (Duration, f64) {
+/// What was measured.
+pub(super) struct Echo {
+    /// Of one at a time.
+    pub(super) p50: Duration,
+    /// With [`WINDOW`] under way.
+    pub(super) a_second: f64,
+}
+
+/// Measures for about a quarter of a second.
+pub(super) fn measure() -> Echo {
     let place = super::place();
     let (server, worker) = (KeyPair::generate().expect(SET_UP), KeyPair::generate().expect(SET_UP));
     let list = place.path().join("workers.keys");
@@ -82,7 +89,7 @@ pub(super) fn measure() -> (Duration, f64) {
         answers(&mut link, &mut events, WINDOW);
         link.send(&FromWorker::Goodbye).expect(SET_UP);
         echoing.join().expect(SET_UP);
-        (times.p50(), rate)
+        Echo { p50: times.p50(), a_second: rate }
     })
 }
 
@@ -94,12 +101,4 @@ fn answers(link: &mut WorkerLink, events: &mut Vec<WorkerEvent>, least: usize) -
         came += events.drain(..).filter(|event| matches!(event, WorkerEvent::Message(_))).count();
     }
     came
-}
-
-pub(super) fn row() -> Row {
-    let (p50, rate) = measure();
-    Row::info(
-        "  bare CURVE echo over the same links: p50; a second with 64 under way",
-        format!("{}; {rate:.0}", us(p50)),
-    )
 }
