@@ -77,7 +77,18 @@ pub(crate) enum ReplyTo {
     Worker(WorkerId),
     /// To a worker that has sent the end of an attempt and keeps it until it is durable, or does
     /// not count.
-    Taken(WorkerId, AttemptId),
+    Taken(WorkerId, AttemptId, Ended),
+}
+
+/// How an attempt ended, for the counts of its worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// With a result.
+    Done,
+    /// With a failure.
+    Failed,
+    /// Without either.
+    Lost,
 }
 
 /// Sends commands to the event loop and wakes it.

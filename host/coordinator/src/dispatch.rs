@@ -18,7 +18,7 @@ use wfhost_workflow::{
     WorkerId,
 };
 
-use crate::commands::ReplyTo;
+use crate::commands::{Ended, ReplyTo};
 use crate::deliveries::Deliveries;
 use crate::event_loop::EventLoop;
 use crate::orders::{Orders, Waiting};
@@ -297,10 +297,23 @@ impl EventLoop {
 
     /// The end of an attempt did not count.
     pub(crate) fn note_late(&mut self, reply: &ReplyTo) {
-        if let ReplyTo::Taken(worker, _) = reply
+        if let ReplyTo::Taken(worker, ..) = reply
             && let Some(worker) = self.dispatcher.workers.get_mut(*worker)
         {
             worker.counts.late += 1;
+        }
+    }
+
+    /// The end of an attempt counted.
+    pub(crate) fn note_counted(&mut self, reply: &ReplyTo) {
+        if let ReplyTo::Taken(worker, _, ended) = reply
+            && let Some(worker) = self.dispatcher.workers.get_mut(*worker)
+        {
+            match ended {
+                Ended::Done => worker.counts.done += 1,
+                Ended::Failed => worker.counts.failed += 1,
+                Ended::Lost => {}
+            }
         }
     }
 

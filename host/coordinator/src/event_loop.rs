@@ -320,6 +320,7 @@ impl EventLoop {
             }
             let Some(pending) = slot.pending.pop_front() else { continue };
             if let Some(reply) = pending.reply {
+                self.note_counted(&reply);
                 answer(&mut self.parts.link, reply, Answer::Done);
             }
             let waits = pending.effects.is_empty();
@@ -435,7 +436,7 @@ pub(crate) fn answer(link: &mut ServerLink, reply: ReplyTo, message: Answer) {
         }
         // What a worker is told is a chunk, never an answer: it asks again.
         ReplyTo::Worker(_) => {}
-        ReplyTo::Taken(worker, attempt) => match message {
+        ReplyTo::Taken(worker, attempt, _) => match message {
             Answer::Refused(
                 Refusal::Store(_)
                 | Refusal::Unavailable(_)

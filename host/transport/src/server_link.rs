@@ -21,9 +21,10 @@ use crate::waker::Bell;
 use crate::zap::{Doorkeeper, Guard, KeyFiles, Role};
 use crate::{Endpoint, Error, Hub, SendError, Waker, control, has_curve};
 
-/// A worker sends an `Ended` for each slot, and little else.
+/// A worker sends an `Ended` for each slot, and little else. What is not received waits at the
+/// sender.
 const WORKER_BOUNDS: Bounds =
-    Bounds { send_queue: 4096, receive_queue: 1024, frame_bytes_max: WORKER_FRAME_BYTES_MAX };
+    Bounds { send_queue: 4096, receive_queue: 256, frame_bytes_max: WORKER_FRAME_BYTES_MAX };
 
 /// A client waits for an answer before it asks again.
 const CLIENT_BOUNDS: Bounds =
@@ -31,7 +32,7 @@ const CLIENT_BOUNDS: Bounds =
 
 /// Both come over the same address. The decoder bounds what a worker sends.
 const NETWORK_BOUNDS: Bounds =
-    Bounds { send_queue: 4096, receive_queue: 1024, frame_bytes_max: CLIENT_FRAME_BYTES_MAX };
+    Bounds { send_queue: 4096, receive_queue: 128, frame_bytes_max: CLIENT_FRAME_BYTES_MAX };
 
 /// From one socket in one `poll`, so that none starves the others.
 const EVENTS_PER_SOCKET_MAX: usize = 256;
@@ -428,7 +429,7 @@ impl std::fmt::Debug for ServerLink {
 /// Whether a frame is one that only clients send.
 fn is_clients(frame: &[u8]) -> bool {
     let kind = frame.get(1).and_then(|kind| Kind::of_byte(*kind));
-    matches!(kind, Some(Kind::Start | Kind::Request))
+    matches!(kind, Some(Kind::Start | Kind::Request | Kind::Put))
 }
 
 /// The router's name for the connection is unique per router; 32 bits of each make the id.

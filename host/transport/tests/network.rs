@@ -6,13 +6,14 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use wfhost_transport::client::{Answer, Request};
 use wfhost_transport::keys::{KeyPair, PublicKey};
 use wfhost_transport::message::{FromWorker, Hello, PROTOCOL, ToWorker};
 use wfhost_transport::{
-    Bind, Coordinator, Curve, Endpoint, Error, Hub, KeyFiles, PeerKey, ServerEvent, ServerLink,
-    ServerOptions, WorkerEvent, WorkerLink,
+    Bind, ClientLink, Coordinator, Curve, Endpoint, Error, Hub, KeyFiles, PeerKey, ServerEvent,
+    ServerLink, ServerOptions, Target, WorkerEvent, WorkerLink,
 };
-use wfhost_workflow::WorkerId;
+use wfhost_workflow::{Digest, WorkerId};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -207,6 +208,34 @@ fn an_open_address_without_keys_is_refused_at_both_ends() {
     let elsewhere = Coordinator::local("192.0.2.1:1".parse().unwrap());
     let refused = WorkerLink::connect(&Hub::new(), elsewhere);
     assert!(matches!(refused, Err(Error::Insecure { .. })), "{refused:?}");
+}
+
+#[test]
+fn over_an_open_address_a_client_is_whoever_sends_what_clients_send() {
+    let network = vec![Bind { endpoint: "127.0.0.1:0".parse().unwrap(), key: None }];
+    let options = ServerOptions { network, ..ServerOptions::default() };
+    let (mut server, _) = ServerLink::bind(&options).unwrap();
+    let at: Endpoint = server.addresses()[0].parse().unwrap();
+    let part = Request::Put { digest: Digest::of(b"x"), offset: 0, total: 1, bytes: b"x".to_vec() };
+    for asked in [part, Request::Workers] {
+        std::thread::scope(|scope| {
+            let target = Target::Server(Coordinator::local(at.clone()));
+            let mut client = ClientLink::connect(&Hub::new(), target).unwrap();
+            let asks = asked.clone();
+            let asking = scope.spawn(move || client.request(&asks, PATIENCE).unwrap());
+            match next(&mut server, "a request") {
+                ServerEvent::Client { client, id, request } => {
+                    assert_eq!(request, asked);
+                    server.answer(client, id, &Answer::Done).unwrap();
+                }
+                other => panic!("{other:?}"),
+            }
+            assert_eq!(asking.join().unwrap(), Answer::Done);
+        });
+    }
+    let mut worker = WorkerLink::connect(&Hub::new(), Coordinator::local(at)).unwrap().0;
+    worker.send(&hello()).unwrap();
+    assert_eq!(heard(&mut server).2, hello());
 }
 
 #[test]

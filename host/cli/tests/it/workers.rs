@@ -215,3 +215,31 @@ fn a_key_that_is_taken_off_the_list_ends_its_worker() {
     revoked.end().exits(4).says("taken off");
     let _other = worker(&place, &server, "two");
 }
+
+#[test]
+fn a_step_that_workers_die_of_is_kept_from_more_of_them_until_it_is_released() {
+    let place = place();
+    let server = Server::start(&place, "tcp://127.0.0.1:0");
+    let text = format!(
+        "workflow: poison\nversion: 1\npoison_after: 2\nplugins:\n  p: {}\nsteps:\n  - {{ id: nap, call: p/chance, with: 2 }}\n",
+        guest_path("probe").display()
+    );
+    let run = start(&place, &place.write("poison.yaml", &text).display().to_string());
+    for deaths in 1..=2 {
+        let victim = worker(&place, &server, "one");
+        when(&place, &run, "under way", |shown| are_running(shown, 1));
+        victim.signal(Signal::KILL);
+        let lost = || events(&place, &run, "attempt-lost") == deaths;
+        let started = Instant::now();
+        while !lost() {
+            assert!(started.elapsed() < PATIENCE);
+        }
+    }
+    let kept = when(&place, &run, "kept", |shown| shown["steps"][0]["state"] == "quarantined");
+    assert_eq!(kept["status"], "running");
+    let said = place.wfhost(&["runs", "show", &run]).ok().stdout;
+    assert!(said.contains("release"), "it says what to do: {said}");
+    let _other = worker(&place, &server, "two");
+    place.wfhost(&["runs", "release", &run]).ok();
+    when(&place, &run, "done", is_done);
+}

@@ -6,11 +6,10 @@ use wfhost_workflow::{
     AttemptId, Failure, FailureKind, Json, Limit, LimitSource, MonotonicMs, WorkerId,
 };
 
-use crate::commands::ReplyTo;
+use crate::commands::{Ended, ReplyTo};
 use crate::deliveries::{Delivery, DeliveryError};
 use crate::event_loop::EventLoop;
 use crate::queries::Query;
-use crate::workers::Counts;
 
 impl EventLoop {
     /// An attempt that the worker was given has ended there.
@@ -43,17 +42,14 @@ impl EventLoop {
             self.release(attempt);
         }
         self.carry_out(decisions);
-        let mut unknown = Counts::default();
-        let counts =
-            self.dispatcher.workers.get_mut(worker).map_or(&mut unknown, |it| &mut it.counts);
-        match &outcome {
-            AttemptOutcome::Succeeded { .. } => counts.done += 1,
-            AttemptOutcome::Failed(_) => counts.failed += 1,
-            AttemptOutcome::Lost { .. } => {}
-        }
+        let ended = match &outcome {
+            AttemptOutcome::Succeeded { .. } => Ended::Done,
+            AttemptOutcome::Failed(_) => Ended::Failed,
+            AttemptOutcome::Lost { .. } => Ended::Lost,
+        };
         let AttemptId { run, task, attempt: number } = attempt;
         let input = Input::AttemptEnded { task, attempt: number, outcome };
-        self.take(run, input, Some(ReplyTo::Taken(worker, attempt)));
+        self.take(run, input, Some(ReplyTo::Taken(worker, attempt, ended)));
     }
 
     /// An output is to be fetched. Until it is here the attempt is the worker's: if that one dies,
@@ -62,7 +58,7 @@ impl EventLoop {
         let attempt = delivery.attempt;
         let Some(slot) = self.runs.get(attempt.run) else {
             // The run is over, or was removed.
-            self.note_late(&ReplyTo::Taken(worker, attempt));
+            self.note_late(&ReplyTo::Taken(worker, attempt, Ended::Done));
             return self.send(worker, &ToWorker::Taken { attempt });
         };
         let bytes_max = slot.limits_of(attempt.task)[Limit::Output];
