@@ -81,6 +81,7 @@ pub(crate) fn worker(id: &str, name: &str) -> ShownWorker {
         id: id.to_owned(),
         name: name.to_owned(),
         key: None,
+        managed: None,
         version: "1.0.0".to_owned(),
         slots: 4,
         busy: 1,

@@ -10,6 +10,8 @@ use wfhost_workflow::{AttemptId, Definition, Digest, Json, RunId, WorkerId};
 
 use crate::deliveries::Delivery;
 
+use crate::pool::PoolView;
+
 /// One message to the event loop.
 pub(crate) enum Command {
     /// From this process.
@@ -20,6 +22,8 @@ pub(crate) enum Command {
     Queried(ReplyTo, QueryResult),
     /// From the evaluator: the run, and what it decided.
     Evaluated(Box<Evaluated>),
+    /// From this process's pool of workers.
+    Pool(mpsc::SyncSender<PoolView>),
     /// Finish what is being stored, then end.
     Stop,
 }

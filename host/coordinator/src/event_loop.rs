@@ -21,6 +21,7 @@ use crate::definitions::Definitions;
 use crate::dispatch::Dispatcher;
 use crate::evaluator::{self, Evaluation, Work};
 use crate::logs::LogWriter;
+use crate::pool::Pool;
 use crate::queries::QuerySender;
 use crate::requests::release_of;
 use crate::runs::{PendingCommit, Place, Runs, Slot};
@@ -45,6 +46,7 @@ pub(crate) struct Parts {
     pub(crate) tokens: Tokens,
     pub(crate) random: fastrand::Rng,
     pub(crate) failure: Arc<OnceLock<String>>,
+    pub(crate) pool: Option<Arc<dyn Pool>>,
 }
 
 pub(crate) struct EventLoop {
@@ -129,6 +131,10 @@ impl EventLoop {
             Command::Committed(result) => self.committed(result),
             Command::Queried(reply, result) => self.queried(reply, result),
             Command::Evaluated(evaluated) => self.evaluated(*evaluated),
+            Command::Pool(reply) => {
+                // Whoever asked may have given up.
+                let _gone = reply.try_send(self.pool_view());
+            }
             Command::Stop => self.stopping = true,
         }
     }

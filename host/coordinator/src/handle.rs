@@ -16,6 +16,7 @@ use crate::definitions::Definitions;
 use crate::evaluator;
 use crate::event_loop::{EventLoop, Parts};
 use crate::logs::LogWriter;
+use crate::pool::{Pool, PoolView};
 use crate::queries;
 use crate::token::Tokens;
 
@@ -38,6 +39,8 @@ pub struct CoordinatorOptions {
     pub secret: [u8; 32],
     /// Which runs are served from the start.
     pub recovery: Recovery,
+    /// The local workers that this process keeps, if it does.
+    pub pool: Option<Arc<dyn Pool>>,
 }
 
 /// What a coordinator does with runs that were open when a former one ended.
@@ -115,6 +118,7 @@ impl Coordinator {
             tokens: Tokens::new(options.secret),
             random: fastrand::Rng::with_seed(options.seed),
             failure: failure.clone(),
+            pool: options.pool,
         };
         let thread = thread::Builder::new()
             .name("coordinator".to_owned())
@@ -128,6 +132,9 @@ impl Coordinator {
         Ok(CoordinatorHandle { shared: Arc::new(shared) })
     }
 }
+
+/// A pool has its workers to look after.
+const POOL_VIEW_LIMIT: Duration = Duration::from_millis(500);
 
 /// Asks a coordinator of this process; cheap to clone.
 #[derive(Clone)]
@@ -152,6 +159,15 @@ impl CoordinatorHandle {
             return Answer::Refused(self.refusal());
         }
         receiver.recv().unwrap_or_else(|_| Answer::Refused(self.refusal()))
+    }
+
+    /// What this process's pool goes by; `None`: the coordinator has ended, or is busy with
+    /// something that takes long.
+    #[must_use]
+    pub fn pool_view(&self) -> Option<PoolView> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        self.shared.mailbox.send(Command::Pool(sender)).ok()?;
+        receiver.recv_timeout(POOL_VIEW_LIMIT).ok()
     }
 
     /// Why the store failed, if it has: the coordinator has stopped then.

@@ -15,6 +15,7 @@ mod event_loop;
 mod handle;
 mod logs;
 mod orders;
+mod pool;
 mod queries;
 mod requests;
 mod runs;
@@ -24,4 +25,5 @@ mod uploads;
 mod workers;
 
 pub use handle::{Coordinator, CoordinatorHandle, CoordinatorOptions, Recovery, StartError};
+pub use pool::{Pool, PoolView, PoolWorker};
 pub use requests::{VERBS, Verb, verb_result};

@@ -12,6 +12,7 @@ use wfhost_workflow::{Definition, DurationMs, Json, MonotonicMs, RunId, TaskId};
 
 use crate::commands::{LoadedFor, QueryResult, ReplyTo};
 use crate::event_loop::{EventLoop, answer};
+use crate::pool::Pool;
 use crate::queries::{Query, not_found, store_failed};
 use crate::runs::{Place, Slot, WatchKind, Watcher};
 use crate::shown;
@@ -51,10 +52,11 @@ impl EventLoop {
             }
             Request::DrainWorker { worker } => self.drain_worker(&worker, reply),
             Request::RemoveWorker { worker } => self.remove_worker(&worker, reply),
-            Request::Scale { .. } => {
-                let what = "this process manages no workers of its own: each is started by hand";
-                self.reply(reply, Answer::Refused(Refusal::Unavailable(what.to_owned())));
-            }
+            Request::Scale { workers } => self.ask_pool(reply, |pool| {
+                pool.scale(workers);
+                Answer::Done
+            }),
+            Request::Pool => self.ask_pool(reply, |pool| Answer::Pool(pool.shown())),
             Request::Resume { run } => self.resume(run, reply),
             Request::Retry { run } => self.retry(run, reply),
             Request::Release { run, step } => self.release_steps(run, step, reply),
@@ -111,6 +113,17 @@ impl EventLoop {
                 }
             }
         }
+    }
+
+    fn ask_pool(&mut self, reply: ReplyTo, ask: impl FnOnce(&dyn Pool) -> Answer) {
+        let answer = match &self.parts.pool {
+            Some(pool) => ask(&**pool),
+            None => {
+                let what = "this process manages no workers of its own: each is started by hand";
+                Answer::Refused(Refusal::Unavailable(what.to_owned()))
+            }
+        };
+        self.reply(reply, answer);
     }
 
     pub(crate) fn queried(&mut self, reply: ReplyTo, result: QueryResult) {

@@ -33,6 +33,8 @@ pub(crate) struct Connected {
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) slots: u32,
+    /// Its process, if the pool of this process started it.
+    pub(crate) managed: Option<u32>,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) joined_at: MonotonicMs,
     pub(crate) heard_at: MonotonicMs,
@@ -104,7 +106,9 @@ impl Workers {
     }
 
     pub(crate) fn join(&mut self, now: MonotonicMs, worker: WorkerId, key: PeerKey, hello: Hello) {
-        let Hello { name, version, instance, slots, labels, .. } = hello;
+        let Hello { name, version, instance, slots, labels, managed, .. } = hello;
+        // Only who is on this machine can be of this process's pool.
+        let managed = managed.filter(|_| key == PeerKey::Local);
         let before = self.connected.remove(&worker);
         let (joined_at, counts, draining) = before
             .map_or((now, Counts::default(), false), |it| (it.joined_at, it.counts, it.draining));
@@ -114,6 +118,7 @@ impl Workers {
             name,
             version,
             slots,
+            managed,
             labels,
             joined_at,
             heard_at: now,

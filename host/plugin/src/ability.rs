@@ -23,6 +23,12 @@ pub trait StepSink: Send + Sync {
     /// The attempt has to wait for its turn, at most so long: its timeout has not begun.
     fn waiting(&self, _at_most: Duration) {}
 
+    /// The attempt is about to begin; `false`: it was given to somebody else meanwhile, and must
+    /// not.
+    fn begins(&self) -> bool {
+        true
+    }
+
     /// The newest progress replaces what was reported before; `total` 0 is unknown.
     fn progress(&self, done: u64, total: u64, message: String);
 }

@@ -123,6 +123,10 @@ impl PluginHost {
         let held = Arc::new(Held::of(&invocation, &self.inner.options));
         check_input(&invocation.input, &held)?;
         let slot = self.slot(&plugin.shaped, &held, &*invocation.sink).await?;
+        if !invocation.sink.begins() {
+            let message = "it was handed back before it began";
+            return Err(Failure::new(FailureKind::Host, "handed-back", message));
+        }
         let step = invocation.function.clone();
         let work = Work { plugin: Arc::clone(plugin), invocation, held: Arc::clone(&held) };
         let attempt = Box::pin(self.clone().attempt(work, slot));

@@ -72,6 +72,8 @@ pub enum Request {
         /// How many.
         workers: u32,
     },
+    /// The pool of local workers.
+    Pool,
     /// Ends an open run.
     Cancel {
         /// Which run.
@@ -166,6 +168,8 @@ pub enum Answer {
     Done,
     /// To `Workers`: in the order of their ids.
     Workers(Vec<ShownWorker>),
+    /// To `Pool`.
+    Pool(ShownPool),
     /// To `Has`: these are not there.
     Missing {
         /// In the order of the request.
@@ -332,6 +336,9 @@ pub struct ShownWorker {
     pub name: String,
     /// Its public key; `None`: it is on the coordinator's machine.
     pub key: Option<String>,
+    /// Its process, if the coordinator's own pool keeps it.
+    #[serde(default)]
+    pub managed: Option<u32>,
     /// Of its program; its own word.
     pub version: String,
     /// Attempts that it takes at once.
@@ -350,6 +357,52 @@ pub struct ShownWorker {
     pub running: Vec<ShownAttempt>,
     /// What became of what it was given.
     pub counts: WorkerCounts,
+}
+
+/// The pool of local workers, for people and scripts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownPool {
+    /// The fewest that are kept.
+    pub min: u32,
+    /// The most.
+    pub max: u32,
+    /// How many are wanted now.
+    pub wanted: u32,
+    /// Attempts that each takes at once.
+    pub slots: u32,
+    /// Its processes, in the order of their names.
+    pub members: Vec<ShownMember>,
+    /// Starts that failed one after the other.
+    pub failures: u32,
+    /// How long nothing is started because of them.
+    pub pause_ms: u64,
+    /// How the last one ended.
+    pub last_failure: Option<String>,
+}
+
+/// A process of the pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownMember {
+    /// As a worker it is called the same.
+    pub name: String,
+    /// Its process.
+    pub pid: u32,
+    /// What it does.
+    pub state: MemberState,
+    /// It is of another program, or set up otherwise, than a worker that is started now.
+    pub outdated: bool,
+}
+
+/// What a process of the pool does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MemberState {
+    /// It has not joined, or is not heard of.
+    Starting,
+    /// It takes attempts.
+    Ready,
+    /// It was told to leave.
+    Leaving,
 }
 
 /// Whether a worker is given attempts.

@@ -60,6 +60,11 @@ pub(crate) fn locate(data: &Path) -> Result<PathBuf, Error> {
     }
 }
 
+/// Where workers of this user join, beside the control socket.
+pub(crate) fn workers(control: &Path) -> PathBuf {
+    control.with_file_name("workers.sock")
+}
+
 fn absolute(data: &Path) -> Result<PathBuf, Error> {
     std::path::absolute(data).map_err(|source| Error::Folder { path: data.to_owned(), source })
 }

@@ -109,6 +109,9 @@ pub struct Hello {
     /// Attempts that it has: it is running them, or their end was not yet taken. What a coordinator
     /// thinks it has and is not here never reached it.
     pub running: Vec<Held>,
+    /// Its process, if the coordinator's own pool started it.
+    #[serde(default)]
+    pub managed: Option<u32>,
 }
 
 /// Labels of one worker.

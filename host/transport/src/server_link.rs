@@ -58,6 +58,8 @@ pub struct ServerOptions {
     ///
     /// The caller holds this folder's lock: listening takes the address away from anybody else.
     pub control: Option<PathBuf>,
+    /// Whether workers of this user join there too.
+    pub local_workers: bool,
     /// Where workers and clients connect over the network.
     pub network: Vec<Bind>,
     /// Which of them may.
@@ -118,6 +120,7 @@ pub struct ServerLink {
     bad: HashMap<WorkerId, u8>,
     guard: Guard,
     keys_changed: Arc<AtomicBool>,
+    local_workers: Option<Endpoint>,
     /// After the sockets, which ask it.
     _doorkeeper: Option<Doorkeeper>,
 }
@@ -169,15 +172,22 @@ impl ServerLink {
             }
             None => (None, Guard::default(), Arc::default()),
         };
-        let mut sockets = Vec::new();
+        let (mut sockets, mut local_workers) = (Vec::new(), None);
         for endpoint in &options.workers {
             let router = Router::bind(hub, endpoint, WORKER_BOUNDS, None)?;
             sockets.push(Socket { router, serves: Serves::Workers });
         }
         if let Some(data) = &options.control {
-            let endpoint = Endpoint::ipc(control::prepare(data)?);
+            let path = control::prepare(data)?;
+            let endpoint = Endpoint::ipc(&path);
             let router = Router::bind(hub, &endpoint, CLIENT_BOUNDS, None)?;
             sockets.push(Socket { router, serves: Serves::Clients });
+            if options.local_workers {
+                let endpoint = Endpoint::ipc(control::workers(&path));
+                let router = Router::bind(hub, &endpoint, WORKER_BOUNDS, None)?;
+                sockets.push(Socket { router, serves: Serves::Workers });
+                local_workers = Some(endpoint);
+            }
         }
         for Bind { endpoint, key } in &options.network {
             if key.is_none() && !endpoint.is_loopback() {
@@ -188,7 +198,16 @@ impl ServerLink {
             sockets.push(Socket { router, serves });
         }
         let (frame, bad) = (Vec::new(), HashMap::new());
-        let link = Self { sockets, bell, frame, bad, guard, keys_changed, _doorkeeper: doorkeeper };
+        let link = Self {
+            sockets,
+            bell,
+            frame,
+            bad,
+            guard,
+            keys_changed,
+            local_workers,
+            _doorkeeper: doorkeeper,
+        };
         Ok((link, waker))
     }
 
@@ -198,6 +217,12 @@ impl ServerLink {
     pub fn addresses(&self) -> Vec<String> {
         let network = |socket: &&Socket| matches!(socket.serves, Serves::Keys | Serves::Anybody);
         self.sockets.iter().filter(network).filter_map(|socket| socket.router.address()).collect()
+    }
+
+    /// Where workers of this user join, if they may.
+    #[must_use]
+    pub const fn local_workers(&self) -> Option<&Endpoint> {
+        self.local_workers.as_ref()
     }
 
     /// Whether this peer may take steps now.

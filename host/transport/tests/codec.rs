@@ -89,16 +89,10 @@ fn hello() -> impl Strategy<Value = Hello> {
     let labels = proptest::collection::btree_map(".{0,9}", ".{0,9}", 0..3);
     let texts = (".{0,20}", ".{0,9}");
     let components = vec(digest(), 0..3);
-    (any::<u16>(), texts, any::<(u64, u32)>(), labels, components, vec(held, 0..4)).prop_map(
-        |(protocol, (name, version), (instance, slots), labels, components, running)| Hello {
-            protocol,
-            name,
-            version,
-            instance,
-            slots,
-            labels,
-            components,
-            running,
+    let numbers = any::<(u64, u32, Option<u32>)>();
+    (any::<u16>(), texts, numbers, labels, components, vec(held, 0..4)).prop_map(
+        |(protocol, (name, version), (instance, slots, managed), labels, components, running)| {
+            Hello { protocol, name, version, instance, slots, labels, components, running, managed }
         },
     )
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wfhost_plugin::Completion;
 use wfhost_transport::message::Dispatch;
-use wfhost_workflow::{Failure, Json};
+use wfhost_workflow::{Failure, FailureKind, Json};
 
 use crate::content::Contents;
 use crate::sink::AttemptSink;
@@ -19,7 +19,8 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// timeout is over. Dropping it stops the attempt and leaves nothing behind. A panic in it is
 /// reported as a failure of the host.
 pub trait Executor: Send + Sync + 'static {
-    /// Runs one attempt.
+    /// Runs one attempt. Calls [`AttemptSink::begins`] before the step does anything, and ends if
+    /// that says no: until then the worker may give the attempt back.
     fn run(&self, job: Job) -> BoxFuture<Result<Completion, Failure>>;
 }
 
@@ -61,6 +62,10 @@ where
     Answer: Future<Output = Result<Completion, Failure>> + Send + 'static,
 {
     fn run(&self, job: Job) -> BoxFuture<Result<Completion, Failure>> {
-        Box::pin(self.0(job))
+        if job.sink.begins() {
+            return Box::pin(self.0(job));
+        }
+        let failure = Failure::new(FailureKind::Host, "handed-back", "it was handed back");
+        Box::pin(std::future::ready(Err(failure)))
     }
 }

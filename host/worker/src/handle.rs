@@ -14,7 +14,8 @@ pub enum Ending {
     Drained,
     /// The coordinator does not want it.
     Refused(String),
-    /// The coordinator, in the same process, has gone.
+    /// The coordinator has gone: the one in the same process, or one that was silent for longer
+    /// than [`crate::Options::leave_after`].
     CoordinatorGone,
     /// The link failed.
     LinkFailed(wfhost_transport::Error),

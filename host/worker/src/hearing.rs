@@ -6,6 +6,9 @@ use wfhost_workflow::placement::LEASE;
 
 /// What the worker knows of its coordinator.
 pub(crate) struct Hearing {
+    /// The last sign of it.
+    sign_at: Instant,
+    /// The same, or when another connection was begun.
     heard_at: Instant,
     /// It was silent for as long as it holds leases: whatever was sent may be lost.
     away: bool,
@@ -25,17 +28,23 @@ const PATIENCE: Duration = Duration::from_millis(LEASE.0);
 
 impl Hearing {
     pub(crate) const fn new(now: Instant) -> Self {
-        Self { heard_at: now, away: false }
+        Self { sign_at: now, heard_at: now, away: false }
     }
 
     /// Something came. Says whether it had been away.
     pub(crate) fn heard(&mut self, now: Instant) -> bool {
+        self.sign_at = now;
         self.heard_at = now;
         std::mem::take(&mut self.away)
     }
 
     pub(crate) const fn is_away(&self) -> bool {
         self.away
+    }
+
+    /// For how long nothing has come.
+    pub(crate) fn silent_for(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.sign_at)
     }
 
     /// When to look again.
@@ -68,6 +77,7 @@ mod tests {
         assert!(hearing.is_away());
         assert_eq!(hearing.look(at(LEASE.0 + 1)), Silence::Short);
         assert_eq!(hearing.look(at(2 * LEASE.0)), Silence::Long);
+        assert_eq!(hearing.silent_for(at(2 * LEASE.0)), Duration::from_millis(2 * LEASE.0));
         assert!(hearing.heard(at(2 * LEASE.0 + 1)));
         assert!(!hearing.is_away() && !hearing.heard(at(2 * LEASE.0 + 2)));
     }

@@ -145,6 +145,10 @@ impl StepSink for AttemptSink {
         self.waits(at_most);
     }
 
+    fn begins(&self) -> bool {
+        self.begins()
+    }
+
     fn progress(&self, done: u64, total: u64, message: String) {
         self.progress(done, total, message);
     }

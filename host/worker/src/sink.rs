@@ -2,6 +2,7 @@
 //!
 //! Logs are a courtesy: past a bound, lines are dropped and counted, and the count is a line.
 
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,7 +29,13 @@ pub struct AttemptSink {
     attempt: AttemptId,
     reports: Reports,
     waiting: Mutex<Waiting>,
+    stage: AtomicU8,
 }
+
+/// Stages of an attempt: it leaves the first one once, by whoever comes first.
+const NOT_BEGUN: u8 = 0;
+const BEGUN: u8 = 1;
+const HANDED_BACK: u8 = 2;
 
 #[derive(Default)]
 struct Waiting {
@@ -42,7 +49,7 @@ struct Waiting {
 
 impl AttemptSink {
     pub(crate) fn new(attempt: AttemptId, reports: Reports) -> Self {
-        Self { attempt, reports, waiting: Mutex::default() }
+        Self { attempt, reports, waiting: Mutex::default(), stage: AtomicU8::new(NOT_BEGUN) }
     }
 
     /// One log line; `fields` are names and JSON texts.
@@ -66,6 +73,25 @@ impl AttemptSink {
             waiting.lines.push(LogLine { at_ms, level, message, fields });
         }
         self.note(waiting);
+    }
+
+    /// The attempt's work begins; `false`: it was handed back, and must not.
+    pub fn begins(&self) -> bool {
+        let moved = self.leave_first_stage(BEGUN);
+        moved || self.stage.load(Ordering::SeqCst) == BEGUN
+    }
+
+    /// The attempt is given back to the coordinator; `false`: it has begun.
+    pub(crate) fn hand_back(&self) -> bool {
+        self.leave_first_stage(HANDED_BACK)
+    }
+
+    pub(crate) fn is_handed_back(&self) -> bool {
+        self.stage.load(Ordering::SeqCst) == HANDED_BACK
+    }
+
+    fn leave_first_stage(&self, to: u8) -> bool {
+        self.stage.compare_exchange(NOT_BEGUN, to, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 
     /// The attempt waits for its turn, at most so long: its timeout has not begun.

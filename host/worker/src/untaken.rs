@@ -110,6 +110,11 @@ impl Untaken {
         self.ends.is_empty()
     }
 
+    /// Whether what waits outlives this process.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.ends.values().all(|end| end.stored)
+    }
+
     /// The end of this attempt, if it waits.
     pub(crate) fn message(&self, attempt: &AttemptId) -> Option<FromWorker> {
         self.ends.get(attempt).map(|kept| kept.end.message(*attempt, kept.token))

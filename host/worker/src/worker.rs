@@ -40,6 +40,9 @@ const RETRY_EVERY: Duration = Duration::from_millis(5);
 /// Heartbeats in a row that a coordinator in this process has not taken: it is gone.
 const UNTAKEN_MAX: u32 = 20;
 
+/// Why an attempt ends that a worker has when it is told to leave, and that has not begun.
+const HANDED_BACK: &str = "its worker leaves, and it had not begun";
+
 /// What a worker is made of.
 pub struct Options {
     /// For people.
@@ -50,6 +53,10 @@ pub struct Options {
     pub labels: BTreeMap<String, String>,
     /// Attempts at once.
     pub slots: u32,
+    /// This process, if it is one of the coordinator's own pool.
+    pub managed: Option<u32>,
+    /// A coordinator that is silent for so long is given up; `None`: it is waited for.
+    pub leave_after: Option<Duration>,
     /// Where results wait that the coordinator has not taken, while it is away. `None`: in memory
     /// only, which is enough where it cannot be away.
     pub spool: Option<PathBuf>,
@@ -83,6 +90,8 @@ pub struct Worker {
     instance: u64,
     labels: BTreeMap<String, String>,
     slots: u32,
+    managed: Option<u32>,
+    leave_after: Option<Duration>,
     runtime: tokio::runtime::Handle,
     link: WorkerLink,
     outbox: Outbox,
@@ -126,6 +135,8 @@ impl Worker {
             instance: options.instance,
             labels: options.labels,
             slots: options.slots,
+            managed: options.managed,
+            leave_after: options.leave_after,
             runtime: options.runtime,
             link,
             outbox: Outbox::default(),
@@ -201,11 +212,16 @@ impl Worker {
         }
         self.timers(now);
         self.look_for_coordinator(now)?;
-        let delivered = self.outbox.is_empty() && self.untaken.is_empty();
-        if self.draining && self.running.is_empty() && delivered {
+        if self.draining && self.running.is_empty() && self.is_delivered() {
             self.ending.get_or_insert(Ending::Drained);
         }
         Ok(())
+    }
+
+    /// Whether the coordinator has what this worker has done, or will get it from its next life.
+    fn is_delivered(&self) -> bool {
+        let kept = self.coordinator.is_away() && self.untaken.is_stored();
+        self.outbox.is_empty() && (self.untaken.is_empty() || kept)
     }
 
     fn next_at(&self) -> Option<Instant> {
@@ -234,7 +250,7 @@ impl Worker {
                 self.outbox.send(&mut self.link, part);
             }
             ToWorker::Heartbeat => {}
-            ToWorker::Drain => self.draining = true,
+            ToWorker::Drain => self.drain(),
             ToWorker::Identify => self.hello(),
         }
     }
@@ -254,10 +270,20 @@ impl Worker {
             }
             Report::Drain if self.draining => {}
             Report::Drain => {
-                self.draining = true;
                 self.outbox.send(&mut self.link, FromWorker::Draining);
+                self.drain();
             }
             Report::Stop => self.ending = Some(Ending::Stopped),
+        }
+    }
+
+    /// Finishes what has begun; the rest can begin elsewhere.
+    fn drain(&mut self) {
+        self.draining = true;
+        for running in self.running.values() {
+            if running.sink.hand_back() {
+                running.abort.abort();
+            }
         }
     }
 
@@ -275,6 +301,7 @@ impl Worker {
             labels: self.labels.clone(),
             components: self.surroundings.contents.components(),
             running: self.running.iter().map(held).chain(self.untaken.held()).collect(),
+            managed: self.managed,
         };
         self.outbox.send(&mut self.link, FromWorker::Hello(Box::new(hello)));
     }
@@ -290,6 +317,10 @@ impl Worker {
         (self.news)(News::Silent);
         self.heartbeat = None;
         self.untaken.store();
+        if self.leave_after.is_some_and(|limit| self.coordinator.silent_for(now) >= limit) {
+            self.ending.get_or_insert(Ending::CoordinatorGone);
+            return Ok(());
+        }
         self.outbox.clear();
         self.link.reconnect()?;
         self.hello();
@@ -321,10 +352,8 @@ impl Worker {
             tracing::warn!(?attempt, "an attempt was dispatched twice; it is run once");
             return;
         }
-        if self.running.len() >= self.slots as usize {
-            let message = format!("all {} slots of the worker are taken", self.slots);
-            let failure = Failure::new(FailureKind::Host, NO_SLOT, message);
-            let (token, outcome) = (dispatch.token, Outcome::Failed(failure));
+        if self.draining || self.running.len() >= self.slots as usize {
+            let (token, outcome) = (dispatch.token, Outcome::Failed(self.not_taken()));
             self.outbox.send(&mut self.link, FromWorker::Ended { attempt, token, outcome });
             return;
         }
@@ -333,6 +362,15 @@ impl Worker {
         let task = attempt::task(&self.surroundings, dispatch, Arc::clone(&sink));
         let abort = self.runtime.spawn(task).abort_handle();
         self.running.insert(attempt, Running { token, sink, abort });
+    }
+
+    fn not_taken(&self) -> Failure {
+        let message = if self.draining {
+            HANDED_BACK.to_owned()
+        } else {
+            format!("all {} slots of the worker are taken", self.slots)
+        };
+        Failure::new(FailureKind::Host, NO_SLOT, message)
     }
 
     fn cancelled(&mut self, attempt: AttemptId, token: Token) {
@@ -351,6 +389,8 @@ impl Worker {
     fn ended(&mut self, attempt: AttemptId, end: End) {
         let Some(running) = self.running.remove(&attempt) else { return };
         self.flush(attempt, &running.sink);
+        let end =
+            if running.sink.is_handed_back() { End::failed(self.not_taken()) } else { end };
         let message = end.message(attempt, running.token);
         self.untaken.keep(attempt, running.token, end);
         if self.coordinator.is_away() {

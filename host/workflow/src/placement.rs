@@ -7,6 +7,7 @@
 //! by being withdrawn, and only once; no attempt waits that a free slot could take.
 
 mod queue;
+pub mod scale;
 mod wanted;
 mod why;
 mod worker;
@@ -335,6 +336,12 @@ impl Placement {
     #[must_use]
     pub fn waiting_count(&self) -> usize {
         self.queue.len()
+    }
+
+    /// What waits that one more worker with these labels could take.
+    #[must_use]
+    pub fn demand(&self, now: MonotonicMs, labels: &Labels) -> scale::Demand {
+        self.queue.demand(now, labels)
     }
 
     /// Whether an attempt is at a worker, not only waiting for one.

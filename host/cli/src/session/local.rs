@@ -113,6 +113,7 @@ impl Local {
             hub: hub.clone(),
             workers: vec![workers.clone()],
             control,
+            local_workers: false,
             network,
             keys,
         })
@@ -131,6 +132,7 @@ impl Local {
                 Purpose::Serve(_) => secret(&folder.path)?,
             },
             recovery,
+            pool: None,
         })
         .map_err(CommandError::store)?;
         let worker = match purpose {
@@ -198,6 +200,8 @@ fn start_worker(
         instance: u64::from_le_bytes(run_id::random()?),
         labels: BTreeMap::new(),
         slots: options.slots,
+        managed: None,
+        leave_after: None,
         spool: None,
         told: Box::new(|_| {}),
         executor: Arc::new(executor),

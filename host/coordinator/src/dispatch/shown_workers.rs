@@ -7,10 +7,12 @@ use wfhost_transport::client::{
     Answer, Refusal, RunView, ShownAttempt, ShownWorker, StepView, WorkerCounts, WorkerState,
 };
 use wfhost_transport::message::ToWorker;
+use wfhost_workflow::placement::Labels;
 use wfhost_workflow::{AttemptId, DurationMs, RunId, StepId, TaskId, TimestampMs, WorkerId};
 
 use crate::commands::ReplyTo;
 use crate::event_loop::EventLoop;
+use crate::pool::{PoolView, PoolWorker};
 use crate::runs::Slot;
 use crate::workers::Connected;
 
@@ -54,6 +56,7 @@ impl EventLoop {
             id: id_of(it),
             name: it.name.clone(),
             key,
+            managed: it.managed,
             version: it.version.clone(),
             slots: it.slots,
             busy: u32::try_from(held.len()).unwrap_or(u32::MAX),
@@ -73,6 +76,22 @@ impl EventLoop {
                 forged: it.counts.forged,
             },
         }
+    }
+
+    /// What a pool of local workers goes by.
+    pub(crate) fn pool_view(&self) -> PoolView {
+        let now = self.parts.clock.monotonic();
+        let placement = &self.dispatcher.placement;
+        let managed = self.dispatcher.workers.iter().filter_map(|(id, it)| {
+            Some(PoolWorker {
+                pid: it.managed?,
+                name: it.name.clone(),
+                busy: u32::try_from(placement.held_by(id).count()).unwrap_or(u32::MAX),
+                draining: it.draining,
+            })
+        });
+        let workers = managed.collect();
+        PoolView { demand: placement.demand(now, &Labels::new()), workers }
     }
 
     /// Nothing of a run that has just ended.

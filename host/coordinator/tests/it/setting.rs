@@ -60,6 +60,7 @@ impl Setting {
             seed: 7,
             secret: [3; 32],
             recovery,
+            pool: None,
         })
         .unwrap();
         Self { coordinator, store, content, hub, folder }

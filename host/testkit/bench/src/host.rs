@@ -61,6 +61,7 @@ impl Host {
             seed: 1,
             secret: [1; 32],
             recovery: Recovery::OnDemand,
+            pool: None,
         })
         .expect(SET_UP);
         let runtime =
@@ -75,6 +76,8 @@ impl Host {
                 instance: 1,
                 labels: std::collections::BTreeMap::new(),
                 slots,
+                managed: None,
+                leave_after: None,
                 spool: None,
                 told: Box::new(|_| {}),
                 executor: Arc::new(PluginExecutor::new(plugins, Directories::OfThisMachine)),

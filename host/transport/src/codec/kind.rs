@@ -172,6 +172,7 @@ impl Framed for Request {
             | Self::Retry { .. }
             | Self::Release { .. }
             | Self::Workers
+            | Self::Pool
             | Self::DrainWorker { .. }
             | Self::RemoveWorker { .. }
             | Self::Scale { .. }

@@ -121,6 +121,8 @@ impl World {
             instance: INSTANCE,
             labels: BTreeMap::new(),
             slots: setting.slots,
+            managed: None,
+            leave_after: None,
             spool: None,
             told: Box::new(|_| {}),
             executor: setting.executor,

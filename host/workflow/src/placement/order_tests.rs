@@ -281,3 +281,27 @@ fn a_hundred_thousand_wait_and_each_decision_looks_at_few() {
     assert_eq!(done, WAITING);
     assert!(placement.queue.is_empty());
 }
+
+#[test]
+fn demand_is_what_one_more_worker_could_take() {
+    let mut placement = Placement::new();
+    let demand = |placement: &Placement, at, pairs: &[(&str, &str)]| {
+        let scale::Demand { waiting, oldest } = placement.demand(ms(at), &labels(pairs));
+        (waiting, oldest.0)
+    };
+    assert_eq!(demand(&placement, 10, &[]), (0, 0));
+    placement.wanted(ms(1), requiring(0, &[("gpu", "true")]));
+    placement.wanted(ms(2), of(1, "v"));
+    placement.wanted(ms(3), of(2, "w"));
+    for number in 3..9 {
+        placement.wanted(ms(0), gated(number, 2));
+    }
+    // The one that requires a label is nothing to a worker without; of six at a gate, two may go.
+    assert_eq!(demand(&placement, 10, &[]), (4, 10));
+    assert_eq!(demand(&placement, 10, &[("gpu", "true")]), (5, 10));
+    placement.joined(ms(10), A, slots(3));
+    let held = placement.held_by(A).count() as u64;
+    assert_eq!(held, 3);
+    let (waiting, _) = demand(&placement, 10, &[]);
+    assert_eq!(waiting, 4 - held);
+}

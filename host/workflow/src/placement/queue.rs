@@ -9,6 +9,7 @@
 //! like is at a worker. A decision looks at the flow that begins each requirement, never at all
 //! that wait.
 
+mod demand;
 mod gate;
 
 use std::cmp::Reverse;
