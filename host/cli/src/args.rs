@@ -1,11 +1,13 @@
 //! The command line: what holds for every command. Each command's own part is in its file.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use clap::{ArgAction, Args, Parser};
 
 use crate::command::Command;
+use crate::data_folder::DataDir;
 use crate::exit_code::ExitCode;
 use crate::logging::LogFormat;
 use crate::output::Format;
@@ -50,6 +52,25 @@ pub(crate) struct Global {
     /// How messages on standard error are written; WFHOST_LOG=FILTER says which
     #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t)]
     pub(crate) log_format: LogFormat,
+}
+
+impl Global {
+    /// The same for another process of this program, which says less: it is not asked by anybody.
+    pub(crate) fn alike(&self, data: &DataDir) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec!["--data".into(), data.path().into()];
+        if let Some(config) = &self.config {
+            let config = std::path::absolute(config).unwrap_or_else(|_| config.clone());
+            arguments.extend(["--config".into(), config.into()]);
+        }
+        match self.verbose {
+            0 => arguments.push("--quiet".into()),
+            times => arguments.push(format!("-{}", "v".repeat(times.into())).into()),
+        }
+        if self.log_format == LogFormat::Json {
+            arguments.extend(["--log-format".into(), "json".into()]);
+        }
+        arguments
+    }
 }
 
 /// The parser wants a text that lives as long as the process.

@@ -1,9 +1,10 @@
 //! The command's only clock, and times as people read them.
 
+use std::sync::LazyLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::{Timestamp, tz::TimeZone};
-use wfhost_workflow::{DurationMs, TimestampMs};
+use wfhost_workflow::{DurationMs, MonotonicMs, TimestampMs};
 
 /// Milliseconds since 1970-01-01 UTC.
 #[expect(clippy::disallowed_methods, reason = "the clock file of this crate")]
@@ -16,6 +17,13 @@ pub(crate) fn now() -> TimestampMs {
 #[expect(clippy::disallowed_methods, reason = "the clock file of this crate")]
 pub(crate) fn instant() -> Instant {
     Instant::now()
+}
+
+/// Milliseconds since this process first asked.
+pub(crate) fn monotonic() -> MonotonicMs {
+    static START: LazyLock<Instant> = LazyLock::new(instant);
+    let since = instant().saturating_duration_since(*START);
+    MonotonicMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// In UTC, for scripts: `2026-11-23T15:24:00.123Z`.

@@ -17,6 +17,8 @@ mod start;
 mod worker;
 mod workers;
 
+use std::ffi::OsString;
+
 use clap::Subcommand;
 use wfhost_transport::Coordinator;
 
@@ -43,6 +45,8 @@ pub(crate) struct Context {
     pub(crate) config: Config,
     pub(crate) output: Output,
     pub(crate) verbosity: Verbosity,
+    /// What other processes of this program are told to do alike.
+    pub(crate) alike: Vec<OsString>,
 }
 
 impl Context {

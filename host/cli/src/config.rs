@@ -3,6 +3,7 @@
 //! `--config` stands over WFHOST_CONFIG, and that over the platform's folder. A file that
 //! was named must exist; the platform's may be missing.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
@@ -12,11 +13,12 @@ use wfhost_workflow::{DurationMs, Limit, LimitError, LimitSettings};
 
 use crate::clock;
 use crate::error::{CommandError, Result};
+use crate::pool::WORKERS_MAX;
 
 /// A page or two.
 const CONFIG_BYTES_MAX: u64 = 256 << 10;
 
-const SLOTS_MAX: i64 = 10_000;
+const SLOTS_MAX: u32 = 10_000;
 const SIZE_BYTES_MAX: u64 = 1 << 50;
 
 /// What the operator has set.
@@ -36,6 +38,14 @@ pub(crate) struct PoolConfig {
     pub(crate) slots: Option<u32>,
     /// What all of them may be granted together.
     pub(crate) memory_bytes: Option<u64>,
+    /// Local workers of a process that serves, at least.
+    pub(crate) workers_min: Option<u32>,
+    /// The same, at most.
+    pub(crate) workers_max: Option<u32>,
+    /// For how long one is kept that is not needed.
+    pub(crate) workers_idle: Option<DurationMs>,
+    /// Attempts at once in each.
+    pub(crate) worker_slots: Option<u32>,
 }
 
 /// `[cache]`: compiled plugins.
@@ -194,16 +204,16 @@ impl Reader<'_> {
 
     fn pool(&mut self, key: &Key<'_>, value: &Value<'_>, pool: &mut PoolConfig) {
         match &**key.get_ref() {
-            "slots" => {
-                let slots = integer(value).and_then(|number| u32::try_from(number).ok());
-                pool.slots = slots.filter(|slots| (1..=SLOTS_MAX).contains(&i64::from(*slots)));
-                if pool.slots.is_none() {
-                    let message = format!("`slots` must be a number from 1 to {SLOTS_MAX}");
-                    self.at(value, message, None);
-                }
-            }
+            "slots" => pool.slots = self.number("slots", value, 1..=SLOTS_MAX),
             "memory" => pool.memory_bytes = self.size("memory", value),
-            _ => self.unknown(key, "`[pool]`", &["slots", "memory"]),
+            "workers_min" => pool.workers_min = self.number("workers_min", value, 0..=WORKERS_MAX),
+            "workers_max" => pool.workers_max = self.number("workers_max", value, 0..=WORKERS_MAX),
+            "workers_idle" => pool.workers_idle = self.span("workers_idle", value),
+            "worker_slots" => pool.worker_slots = self.number("worker_slots", value, 1..=4096),
+            _ => {
+                let known = ["slots", "memory", "workers_min", "workers_max", "workers_idle"];
+                self.unknown(key, "`[pool]`", &[&known[..], &["worker_slots"]].concat());
+            }
         }
     }
 
@@ -221,6 +231,16 @@ impl Reader<'_> {
             "processor_time" => compile.processor_time = self.span("processor_time", value),
             _ => self.unknown(key, "`[compile]`", &["memory", "wall_time", "processor_time"]),
         }
+    }
+
+    fn number(&mut self, name: &str, value: &Value<'_>, range: RangeInclusive<u32>) -> Option<u32> {
+        let number = integer(value).and_then(|number| u32::try_from(number).ok());
+        let number = number.filter(|number| range.contains(number));
+        if number.is_none() {
+            let (least, most) = (range.start(), range.end());
+            self.at(value, format!("`{name}` must be a number from {least} to {most}"), None);
+        }
+        number
     }
 
     fn span(&mut self, name: &str, value: &Value<'_>) -> Option<DurationMs> {
@@ -296,13 +316,21 @@ mod tests {
     #[test]
     fn what_is_set_is_read_in_its_units() {
         let text = "[limits]\nmemory = \"64MiB\"\nhandles = 10\ncpu_time = \"1m30s\"\n\
-                    [pool]\nslots = 8\nmemory = \"8GiB\"\n[cache]\nsize = 1000\n\
+                    [pool]\nslots = 8\nmemory = \"8GiB\"\n\
+                    workers_max = 4\nworkers_idle = \"1m\"\n[cache]\nsize = 1000\n\
                     [compile]\nmemory = \"1GiB\"\nwall_time = \"90s\"\n";
         let config = Config::parse(text).unwrap();
         let limits: Vec<_> = config.limits.iter().collect();
         let wanted = [(Limit::Memory, 64 << 20), (Limit::CpuTime, 90_000), (Limit::Handles, 10)];
         assert_eq!(limits, wanted);
-        assert_eq!(config.pool, PoolConfig { slots: Some(8), memory_bytes: Some(8 << 30) });
+        let pool = PoolConfig {
+            slots: Some(8),
+            memory_bytes: Some(8 << 30),
+            workers_max: Some(4),
+            workers_idle: Some(DurationMs(60_000)),
+            ..PoolConfig::default()
+        };
+        assert_eq!(config.pool, pool);
         assert_eq!(config.cache.size_bytes, Some(1000));
         let compile = CompileConfig {
             memory_bytes: Some(1 << 30),

@@ -1,7 +1,7 @@
 //! Ctrl-C and SIGTERM: the first asks to stop cleanly, the second ends the process at once.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -9,16 +9,18 @@ use crate::error::{CommandError, Result};
 use crate::exit_code::ExitCode;
 
 /// Whether the user has asked to stop.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Interrupt {
     asked: Arc<AtomicBool>,
+    /// What is done before the process ends at once.
+    at_once: Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>,
 }
 
 impl Interrupt {
     /// From now on signals are counted instead of ending the process.
     pub(crate) fn listen() -> Result<Self> {
         let interrupt = Self::default();
-        let asked = Arc::clone(&interrupt.asked);
+        let (asked, at_once) = (Arc::clone(&interrupt.asked), Arc::clone(&interrupt.at_once));
         let failed = |error: std::io::Error| {
             CommandError::store(error).context("could not listen for signals")
         };
@@ -40,6 +42,7 @@ impl Interrupt {
                             _ = terminate.recv() => {}
                         }
                         if asked.swap(true, Ordering::SeqCst) {
+                            at_once.get().inspect(|last| last());
                             leave_at_once();
                         }
                     }
@@ -47,6 +50,11 @@ impl Interrupt {
             })
             .map_err(failed)?;
         Ok(interrupt)
+    }
+
+    /// `last` is done when the user insists, before the process ends; only the first one counts.
+    pub(crate) fn before_leaving(&self, last: impl Fn() + Send + Sync + 'static) {
+        let _first = self.at_once.set(Box::new(last));
     }
 
     pub(crate) fn is_asked(&self) -> bool {

@@ -20,6 +20,7 @@ mod log_line;
 mod logging;
 mod outcome;
 mod output;
+mod pool;
 mod problems;
 mod process;
 mod progress;

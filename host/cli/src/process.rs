@@ -57,9 +57,11 @@ fn carry_out(cli: Cli, output: &Output) -> Result<ExitCode> {
     logging::start(output, cli.global.log_format, verbosity, filter.as_deref())?;
     raise_open_files();
     let data = DataDir::resolve(cli.global.data.as_deref(), &Surroundings::of_process())?;
+    let alike = cli.global.alike(&data);
     let config = cli.global.config.as_deref();
     let config = Config::read(config, &config::Surroundings::of_process())?;
-    let context = Context { data, server: None, config, output: output.clone(), verbosity };
+    let output = output.clone();
+    let context = Context { data, server: None, config, output, verbosity, alike };
     cli.command.carry_out(&context)
 }
 

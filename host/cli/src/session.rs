@@ -256,7 +256,8 @@ const fn is_read(request: &Request) -> bool {
         | Request::Events { .. }
         | Request::Logs { .. }
         | Request::Output { .. }
-        | Request::Workers => true,
+        | Request::Workers
+        | Request::Pool => true,
         Request::Start(_)
         | Request::Put { .. }
         | Request::Retry { .. }
@@ -386,6 +387,7 @@ pub(crate) fn unexpected(answer: Answer) -> CommandError {
         | Answer::Missing { .. }
         | Answer::Received { .. }
         | Answer::Workers(_)
+        | Answer::Pool(_)
         | Answer::Runs(_)
         | Answer::Run(_)
         | Answer::Events { .. }
@@ -416,6 +418,7 @@ fn answer_of_nothing(request: &Request) -> Answer {
         | Request::Retry { .. }
         | Request::Release { .. }
         | Request::Workers
+        | Request::Pool
         | Request::DrainWorker { .. }
         | Request::RemoveWorker { .. }
         | Request::Scale { .. }

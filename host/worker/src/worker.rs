@@ -389,8 +389,7 @@ impl Worker {
     fn ended(&mut self, attempt: AttemptId, end: End) {
         let Some(running) = self.running.remove(&attempt) else { return };
         self.flush(attempt, &running.sink);
-        let end =
-            if running.sink.is_handed_back() { End::failed(self.not_taken()) } else { end };
+        let end = if running.sink.is_handed_back() { End::failed(self.not_taken()) } else { end };
         let message = end.message(attempt, running.token);
         self.untaken.keep(attempt, running.token, end);
         if self.coordinator.is_away() {

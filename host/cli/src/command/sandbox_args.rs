@@ -1,5 +1,6 @@
 //! Options of commands that run plugins: what their sandboxes may use.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -35,6 +36,19 @@ impl SandboxArgs {
         Some(CoreDumps { folder: std::path::absolute(&folder).unwrap_or(folder) })
     }
 
+    /// The same for another process of this program.
+    pub(crate) fn arguments(&self) -> Vec<OsString> {
+        let mut arguments = Vec::new();
+        for (limit, value) in &self.limit {
+            let text = format!("{}={}", limit.name(), limit.show(*value));
+            arguments.extend(["--limit".into(), text.into()]);
+        }
+        if let Some(dumps) = self.core_dumps() {
+            arguments.extend(["--core-dump".into(), dumps.folder.into()]);
+        }
+        arguments
+    }
+
     /// Whether anything is asked for that only the process that runs the steps can do.
     pub(crate) fn is_set(&self) -> bool {
         !self.limit.is_empty() || self.core_dump.is_some()
@@ -65,6 +79,18 @@ mod tests {
         refused("memory", "NAME=VALUE");
         refused("memry=1", "did you mean `memory`?");
         refused("memory=lots", "must be a size");
+    }
+
+    #[test]
+    fn another_process_is_told_the_same() {
+        let limit = vec![(Limit::Memory, 64 << 20), (Limit::CpuTime, 90_500)];
+        let args = SandboxArgs { limit: limit.clone(), core_dump: Some("/tmp/x".into()) };
+        let told = args.arguments();
+        let [one, first, other, second, dumps, folder] = &told[..] else { panic!("{told:?}") };
+        assert_eq!((one, other), (&OsString::from("--limit"), &OsString::from("--limit")));
+        let read: Vec<_> = [first, second].map(|it| parse_limit(it.to_str().unwrap())).into();
+        assert_eq!(read, limit.into_iter().map(Ok).collect::<Vec<_>>());
+        assert_eq!((dumps.to_str(), folder.to_str()), (Some("--core-dump"), Some("/tmp/x")));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! `wfhost serve`: the coordinator of many machines.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -14,7 +16,16 @@ use super::serving::ServeArgs;
 use crate::error::{CommandError, Result};
 use crate::exit_code::ExitCode;
 use crate::interrupt::Interrupt;
-use crate::session::{Network, Purpose, Session};
+use crate::pool::{
+    ChildCommand, Desk, ORPHAN_LIMIT, Pool, PoolArgs, PoolSettings, PoolSetup, Remote,
+};
+use crate::session::{Local, Network, Purpose, Session};
+
+/// For the workers of this machine to finish what they run, when this process is told to stop.
+const DRAIN_LIMIT: Duration = Duration::from_secs(60);
+
+/// The same when nobody can take their results any more.
+const DRAIN_LIMIT_FAILED: Duration = Duration::from_secs(1);
 
 /// For attempts to be given up and the store to be closed.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -30,13 +41,20 @@ Workers join with `wfhost worker`, commands reach the coordinator through the da
 clients have lists of their own, which are read again when they change. A key that is taken off is
 not listened to from then on. Open runs go on, also those of a process that was killed.
 
+Workers of this machine are started and watched by this process: one, where nobody else could run
+a step; as many as the options below or `wfhost workers scale` say. One that ends is replaced,
+with pauses that grow if that happens again and again. When wfhost is replaced on disk they are
+replaced too, one by one, each when its successor is there. They outlive a coordinator that is
+killed, and are counted again by the one that is started next; without one they leave after two
+minutes. Ctrl-C or SIGTERM lets them finish, for a minute at most.
+
 The coordinator's own key is made at the first start, in the data folder; who connects has to know
 its public half. To change it without a pause, bind a second address with a new key, let workers
 and clients join there, then leave the first one out.
 
 Examples:
   wfhost serve --data ./data --bind tcp://0.0.0.0:7411 --workers workers.keys --clients clients.keys
-  wfhost serve --data ./data --slots 4
+  wfhost serve --data ./data --workers-min 1 --workers-max 8 --worker-slots 4
   wfhost serve --bind tcp://0.0.0.0:7411 --bind tcp://0.0.0.0:7412=new.key --workers workers.keys")]
 pub(crate) struct ServeCommandArgs {
     /// Where workers and clients connect, such as tcp://0.0.0.0:7411; with `=FILE`, by another key
@@ -54,6 +72,8 @@ pub(crate) struct ServeCommandArgs {
     /// Encrypt nothing and ask nobody for a key; only on addresses that no other machine reaches
     #[arg(long, conflicts_with_all = ["key", "workers", "clients"])]
     insecure: bool,
+    #[command(flatten)]
+    pool: PoolArgs,
     #[command(flatten)]
     serve: ServeArgs,
 }
@@ -84,8 +104,10 @@ impl std::str::FromStr for BindArg {
 impl ServeCommandArgs {
     pub(crate) fn carry_out(self, context: &Context) -> Result<ExitCode> {
         let interrupt = Interrupt::listen()?;
+        let settings = self.pool.settings(&context.config, self.remote())?;
         context.data.create()?;
-        let network = self.network(context)?;
+        let (desk, orders) = Desk::new();
+        let network = self.network(context, desk.clone())?;
         let public: Vec<_> =
             network.binds.iter().map(|bind| bind.key.as_ref().map(KeyPair::public)).collect();
         let engine = self.serve.engine(context)?;
@@ -100,7 +122,18 @@ impl ServeCommandArgs {
             ))
             .hint("end that process, or use another data folder with `--data PATH`"));
         };
-        say_ready(context, &local.addresses(), &public)?;
+        let command = self.worker_command(context, &settings, local)?;
+        let pool = Pool::start(PoolSetup {
+            settings,
+            command,
+            folder: context.data.path().to_owned(),
+            coordinator: local.coordinator(),
+            output: context.output.clone(),
+            desk: Arc::clone(&desk),
+            orders,
+        })?;
+        interrupt.before_leaving(move || desk.kill());
+        say_ready(context, &local.addresses(), &public, &settings)?;
         while !interrupt.is_asked() && local.failure().is_none() {
             std::thread::sleep(LOOK_EVERY);
         }
@@ -108,6 +141,7 @@ impl ServeCommandArgs {
         context
             .output
             .note("stopping (Ctrl-C again stops at once); open runs go on when it serves again");
+        pool.stop(if failure.is_some() { DRAIN_LIMIT_FAILED } else { DRAIN_LIMIT });
         session.close(STOP_LIMIT);
         match failure {
             Some(failure) => Err(CommandError::store(anyhow::Error::msg(failure))),
@@ -115,7 +149,41 @@ impl ServeCommandArgs {
         }
     }
 
-    fn network(&self, context: &Context) -> Result<Network> {
+    /// Whether others are expected to run the steps.
+    const fn remote(&self) -> Remote {
+        if self.workers.is_some() || self.insecure || self.serve.has_slots() {
+            Remote::Expected
+        } else {
+            Remote::Nobody
+        }
+    }
+
+    fn worker_command(
+        &self,
+        context: &Context,
+        settings: &PoolSettings,
+        local: &Local,
+    ) -> Result<ChildCommand> {
+        let join = local.local_workers().ok_or_else(|| {
+            CommandError::store(anyhow::Error::msg("there is no socket for local workers"))
+        })?;
+        let leave_after = format!("{}s", ORPHAN_LIMIT.as_secs());
+        let own = [
+            "worker".to_owned(),
+            "--join".to_owned(),
+            join.to_string(),
+            "--slots".to_owned(),
+            settings.rules.slots.to_string(),
+            "--leave-after".to_owned(),
+            leave_after,
+        ];
+        let mut arguments: Vec<OsString> = own.into_iter().map(OsString::from).collect();
+        arguments.extend(context.alike.iter().cloned());
+        arguments.extend(self.serve.sandbox().arguments());
+        Ok(ChildCommand { arguments })
+    }
+
+    fn network(&self, context: &Context, pool: Arc<Desk>) -> Result<Network> {
         let own = |path: &Path| KeyPair::read(path).map_err(key_error);
         let mut binds = Vec::new();
         for BindArg { endpoint, key } in &self.bind {
@@ -133,7 +201,7 @@ impl ServeCommandArgs {
                 .hint("`wfhost keygen --out node1.key >> workers.keys` makes a key and a list; then `--workers workers.keys`"));
         }
         let keys = KeyFiles { workers: self.workers.clone(), clients: self.clients.clone() };
-        Ok(Network { binds, keys })
+        Ok(Network { binds, keys, pool: Some(pool) })
     }
 }
 
@@ -150,6 +218,7 @@ fn say_ready(
     context: &Context,
     addresses: &[String],
     keys: &[Option<wfhost_transport::keys::PublicKey>],
+    pool: &PoolSettings,
 ) -> Result<()> {
     let output = &context.output;
     let data = context.data.path();
@@ -159,10 +228,13 @@ fn say_ready(
             .zip(keys)
             .map(|(address, key)| json!({ "address": address, "server_key": key.map(|key| key.to_string()) }))
             .collect();
+        let (min, max, slots) = (pool.bounds.min(), pool.bounds.max(), pool.rules.slots);
+        let workers = json!({ "min": min, "max": max, "slots": slots });
+        let pid = std::process::id();
         return output
-            .json(&json!({ "data": data, "pid": std::process::id(), "addresses": binds }));
+            .json(&json!({ "data": data, "pid": pid, "addresses": binds, "workers": workers }));
     }
-    output.note(&format!("serving {}", data.display()));
+    output.note(&format!("serving {}: {}", data.display(), pool.shown()));
     for (address, key) in addresses.iter().zip(keys) {
         match key {
             Some(key) => output.note(&format!(

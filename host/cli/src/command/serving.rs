@@ -56,6 +56,16 @@ impl ServeArgs {
         Engine::new(setup, &context.output)
     }
 
+    /// What sandboxes of other processes may use.
+    pub(crate) const fn sandbox(&self) -> &SandboxArgs {
+        &self.sandbox
+    }
+
+    /// Whether this process was told to run steps itself.
+    pub(crate) const fn has_slots(&self) -> bool {
+        self.slots.is_some()
+    }
+
     /// What the operator permits.
     pub(crate) fn operator(&self, config: &Config) -> OperatorLimits {
         self.sandbox.operator(config)

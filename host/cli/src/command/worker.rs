@@ -11,7 +11,7 @@ use wfhost_transport::{Coordinator, Curve, Endpoint, Hub, WorkerLink};
 use wfhost_worker::{
     ComponentFolder, Directories, Ending, News, Options, PluginExecutor, Worker, WorkerHandle,
 };
-use wfhost_workflow::AllowedDir;
+use wfhost_workflow::{AllowedDir, DurationMs};
 
 use super::keygen::key_error;
 use super::{Context, SandboxArgs};
@@ -20,7 +20,8 @@ use crate::error::{CommandError, Result};
 use crate::exit_code::ExitCode;
 use crate::interrupt::Interrupt;
 use crate::output::Output;
-use crate::{allowed_dir, run_id, sanitise};
+use crate::pool::Membership;
+use crate::{allowed_dir, clock, run_id, sanitise};
 
 /// Between two looks at signals.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -35,7 +36,8 @@ The coordinator says how to join when it starts. The key is this worker: each wo
 made with `wfhost keygen`, and its public half is in the coordinator's list. A directory that steps
 are given as `@NAME` in a workflow is the one that --dir names here. Ctrl-C or SIGTERM lets the
 worker finish what it runs and leave; a second one ends it at once, and its steps run elsewhere.
-Results that the coordinator could not take are kept in the data folder and delivered later.
+Results that the coordinator could not take are kept in the data folder and delivered later. What
+it has and has not begun goes back and runs elsewhere, which costs the step none of its retries.
 
 Examples:
   wfhost worker --join tcp://coordinator:7411 --server-key 3f0c… --key node1.key
@@ -62,6 +64,15 @@ pub(crate) struct WorkerArgs {
     /// How people call it [default: the machine's name]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// Leave when the coordinator was silent for so long, such as 10m [default: wait for it]
+    #[arg(long, value_name = "SPAN", value_parser = clock::parse_span)]
+    leave_after: Option<DurationMs>,
+    /// Where the workers of a pool register that `serve` keeps
+    #[arg(long, hide = true, value_name = "DIR", requires_all = ["pool_setup", "name"])]
+    pool: Option<PathBuf>,
+    /// How `serve` tells workers apart that it started otherwise
+    #[arg(long, hide = true, value_name = "TEXT")]
+    pool_setup: Option<String>,
     #[command(flatten)]
     sandbox: SandboxArgs,
 }
@@ -106,6 +117,7 @@ fn directory(text: &str) -> Result<(String, AllowedDir), String> {
 impl WorkerArgs {
     pub(crate) fn carry_out(self, context: &Context) -> Result<ExitCode> {
         let interrupt = Interrupt::listen()?;
+        let _member = self.membership()?;
         let (coordinator, own) = self.coordinator()?;
         let slots = self.slots.or(context.config.pool.slots).unwrap_or_else(default_slots);
         let setup = EngineSetup::new(slots, &context.config).with(&self.sandbox, &context.config);
@@ -124,6 +136,18 @@ impl WorkerArgs {
         let ending = wait(&interrupt, worker, &context.output);
         hub.close(Duration::from_secs(1));
         ended(ending)
+    }
+
+    /// Known to whoever serves the data folder, for as long as this process lives.
+    fn membership(&self) -> Result<Option<Membership>> {
+        let (Some(folder), Some(setup), Some(name)) = (&self.pool, &self.pool_setup, &self.name)
+        else {
+            return Ok(None);
+        };
+        let member = Membership::enter(folder, name, setup).map_err(|error| {
+            CommandError::store(error).context("could not register as a worker of the pool")
+        })?;
+        Ok(Some(member))
     }
 
     /// Where the coordinator is, and who this worker is to it.
@@ -167,13 +191,20 @@ impl WorkerArgs {
                 )
             })?;
         let (output, join, public) = (context.output.clone(), self.join.clone(), own);
+        let managed = self.pool.is_some().then(std::process::id);
         Ok(Options {
             name: name.to_owned(),
             instance: u64::from_le_bytes(run_id::random()?),
             labels: self.labels.iter().cloned().collect(),
             slots,
+            managed,
+            leave_after: self.leave_after.map(DurationMs::to_std),
             spool: spool.map(|folder| folder.join("ends")),
-            told: Box::new(move |news| tell(&output, &join, public, news)),
+            told: match managed {
+                // Who keeps it knows.
+                Some(_) => Box::new(|_| {}),
+                None => Box::new(move |news| tell(&output, &join, public, news)),
+            },
             executor: Arc::new(PluginExecutor::new(engine.host().clone(), directories)),
             content: Some(Arc::new(components)),
             runtime: engine.runtime().handle().clone(),

@@ -6,7 +6,7 @@ mod scale;
 mod show;
 
 use clap::{Args, Subcommand};
-use wfhost_transport::client::{Answer, Request, ShownWorker};
+use wfhost_transport::client::{Answer, Refusal, Request, ShownPool, ShownWorker};
 
 use super::Context;
 use crate::error::{CommandError, Result};
@@ -50,6 +50,15 @@ impl WorkersCommand {
 fn workers(session: &mut dyn Requests) -> Result<Vec<ShownWorker>> {
     match session.request(Request::Workers)? {
         Answer::Workers(workers) => Ok(workers),
+        other => Err(unexpected(other)),
+    }
+}
+
+/// The pool of the process that serves, if it keeps one.
+fn pool(session: &mut dyn Requests) -> Result<Option<ShownPool>> {
+    match session.request(Request::Pool)? {
+        Answer::Pool(pool) => Ok(Some(pool)),
+        Answer::Refused(Refusal::Unavailable(_)) => Ok(None),
         other => Err(unexpected(other)),
     }
 }

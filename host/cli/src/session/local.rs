@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wfhost_checkpoint::{Content, DataFolder, Error as StoreError, OpenOptions};
-use wfhost_coordinator::{Coordinator, CoordinatorHandle, CoordinatorOptions, Recovery};
+use wfhost_coordinator::{Coordinator, CoordinatorHandle, CoordinatorOptions, Pool, Recovery};
 use wfhost_transport::client::{Answer, Request};
 use wfhost_transport::{
     Bind, Coordinator as Joined, Endpoint, Hub, KeyFiles, ServerLink, ServerOptions, WorkerLink,
@@ -63,6 +63,8 @@ pub(crate) struct ServeOptions {
 pub(crate) struct Network {
     pub(crate) binds: Vec<Bind>,
     pub(crate) keys: KeyFiles,
+    /// The local workers that this process keeps.
+    pub(crate) pool: Option<Arc<dyn Pool>>,
 }
 
 /// Coordinator and worker in this process. Fields are dropped in this order: the folder last.
@@ -70,6 +72,7 @@ pub(crate) struct Local {
     worker: Option<WorkerHandle>,
     coordinator: CoordinatorHandle,
     addresses: Vec<String>,
+    local_workers: Option<Endpoint>,
     hub: Hub,
     folder: DataFolder,
 }
@@ -108,17 +111,20 @@ impl Local {
             Purpose::Serve(options) => options.network.clone(),
         };
         let recovery = if network.is_some() { Recovery::All } else { Recovery::OnDemand };
-        let (network, keys) = network.map_or_else(Default::default, |it| (it.binds, it.keys));
+        let local_workers = network.is_some();
+        let (network, keys, pool) =
+            network.map_or_else(Default::default, |it| (it.binds, it.keys, it.pool));
         let (link, waker) = ServerLink::bind(&ServerOptions {
             hub: hub.clone(),
             workers: vec![workers.clone()],
             control,
-            local_workers: false,
+            local_workers,
             network,
             keys,
         })
         .map_err(cannot_listen)?;
         let addresses = link.addresses();
+        let local_workers = link.local_workers().cloned();
         let coordinator = Coordinator::start(CoordinatorOptions {
             store: Arc::clone(&folder.store),
             content: folder.content.clone(),
@@ -132,7 +138,7 @@ impl Local {
                 Purpose::Serve(_) => secret(&folder.path)?,
             },
             recovery,
-            pool: None,
+            pool,
         })
         .map_err(CommandError::store)?;
         let worker = match purpose {
@@ -140,7 +146,7 @@ impl Local {
             Purpose::Serve(options) if options.slots == 0 => None,
             Purpose::Serve(options) => Some(start_worker(&folder, options, &hub, &workers)?),
         };
-        Ok(Self { worker, coordinator, addresses, hub, folder })
+        Ok(Self { worker, coordinator, addresses, local_workers, hub, folder })
     }
 
     pub(crate) fn store(&self, contents: &[(Digest, &[u8])]) -> Result<()> {
@@ -153,6 +159,16 @@ impl Local {
     /// Where others connect, with the ports that were free where any was asked for.
     pub(crate) fn addresses(&self) -> Vec<String> {
         self.addresses.clone()
+    }
+
+    /// Where workers of this user join, if this process serves others.
+    pub(crate) const fn local_workers(&self) -> Option<&Endpoint> {
+        self.local_workers.as_ref()
+    }
+
+    /// Who decides here.
+    pub(crate) fn coordinator(&self) -> CoordinatorHandle {
+        self.coordinator.clone()
     }
 
     /// Why the store failed, if it has.

@@ -65,6 +65,7 @@ const fn waits(request: &Request) -> Duration {
         | Request::Retry { .. }
         | Request::Release { .. }
         | Request::Workers
+        | Request::Pool
         | Request::DrainWorker { .. }
         | Request::RemoveWorker { .. }
         | Request::Scale { .. }

@@ -1,10 +1,11 @@
 //! Workers as JSON for scripts and in words for people.
 
 use serde_json::{Value, json};
-use wfhost_transport::client::{ShownAttempt, ShownWorker, WorkerState};
+use wfhost_transport::client::{MemberState, ShownAttempt, ShownPool, ShownWorker, WorkerState};
+use wfhost_workflow::DurationMs;
 
-use crate::clock;
 use crate::output::Tone;
+use crate::{clock, sanitise};
 
 /// Enough of an id to tell workers apart.
 const SHORT_CHARS: usize = 12;
@@ -51,6 +52,8 @@ pub(crate) fn json(worker: &ShownWorker) -> Value {
         "worker": worker.id,
         "name": worker.name,
         "key": worker.key,
+        "managed": worker.managed.is_some(),
+        "pid": worker.managed,
         "version": worker.version,
         "state": state_name(worker.state),
         "slots": worker.slots,
@@ -66,6 +69,68 @@ pub(crate) fn json(worker: &ShownWorker) -> Value {
         },
         "running": worker.running.iter().map(attempt_json).collect::<Vec<_>>(),
     })
+}
+
+/// What `workers scale --output json` writes.
+pub(crate) fn pool_json(pool: &ShownPool) -> Value {
+    let members = pool.members.iter().map(|member| {
+        json!({
+            "name": member.name,
+            "pid": member.pid,
+            "state": member_state(member.state),
+            "outdated": member.outdated,
+        })
+    });
+    json!({
+        "min": pool.min,
+        "max": pool.max,
+        "wanted": pool.wanted,
+        "slots": pool.slots,
+        "members": members.collect::<Vec<_>>(),
+        "failures": pool.failures,
+        "pause_ms": pool.pause_ms,
+        "last_failure": pool.last_failure,
+    })
+}
+
+const fn member_state(state: MemberState) -> &'static str {
+    match state {
+        MemberState::Starting => "starting",
+        MemberState::Ready => "ready",
+        MemberState::Leaving => "leaving",
+    }
+}
+
+/// `2 of 1 to 4 workers are ready, 1 is starting`.
+pub(crate) fn pool_line(pool: &ShownPool) -> String {
+    let count = |state| pool.members.iter().filter(|member| member.state == state).count();
+    let ready = count(MemberState::Ready);
+    let bounds = match pool.min == pool.max {
+        true => format!("{} wanted", pool.wanted),
+        false => format!("{} wanted, from {} to {}", pool.wanted, pool.min, pool.max),
+    };
+    let mut line = format!("this machine's workers: {bounds}; {ready} ready");
+    let outdated = pool.members.iter().filter(|member| member.outdated).count();
+    let others = [
+        (count(MemberState::Starting), "starting"),
+        (count(MemberState::Leaving), "leaving"),
+        (outdated, "of the former program"),
+    ];
+    for (number, what) in others.into_iter().filter(|(number, _)| *number > 0) {
+        line.push_str(&format!(", {number} {what}"));
+    }
+    line
+}
+
+/// Why fewer are there than are wanted, if starts fail.
+pub(crate) fn pool_trouble(pool: &ShownPool) -> Option<String> {
+    let last = pool.last_failure.as_deref().filter(|_| pool.failures > 0)?;
+    let next = match pool.pause_ms {
+        0 => "another one may start".to_owned(),
+        pause => format!("the next may start in {}", clock::span(DurationMs(pause))),
+    };
+    let last = sanitise::line(last);
+    Some(format!("{} failures of workers in a row, the last: {last}; {next}", pool.failures))
 }
 
 fn attempt_json(attempt: &ShownAttempt) -> Value {

@@ -1,13 +1,16 @@
 //! What a worker says to its coordinator, in every situation.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use wfhost_transport::codec::CHUNK_BYTES;
 use wfhost_transport::message::{
-    CANCELLED, FromWorker, Held, LogLevel, Outcome, Payload, ToWorker,
+    CANCELLED, FromWorker, Held, LogLevel, NO_SLOT, Outcome, Payload, ToWorker,
 };
-use wfhost_worker::{ComponentFolder, ContentSource as _, Ending};
-use wfhost_workflow::{Digest, FailureKind, Limit, Limits};
+use wfhost_worker::{
+    BoxFuture, Completion, ComponentFolder, ContentSource as _, Ending, Executor, Job,
+};
+use wfhost_workflow::{Digest, Failure, FailureKind, Limit, Limits};
 
 use crate::harness::{LIMIT, Local, Setting, TOKEN, World, hello, now, succeeded};
 
@@ -393,11 +396,48 @@ fn drained_by_its_process_it_says_so_and_finishes() {
 #[test]
 fn drained_by_its_coordinator_it_finishes() {
     let mut world = World::new(Setting::default());
-    let done = world.dispatch(1, "echo", "1");
+    let begun = world.waiting(1);
     world.tell(&ToWorker::Drain);
-    assert_eq!(world.end_of(done), succeeded("1"));
+    world.tell(&ToWorker::Cancel { attempt: begun, token: TOKEN });
+    assert_eq!(world.failure_of(begun).code, CANCELLED);
     assert_eq!(world.next(), FromWorker::Goodbye);
     assert!(matches!(world.join(), Ending::Drained));
+}
+
+/// Of attempts called `wait` only: the others never get so far.
+struct SomeBegin;
+
+impl Executor for SomeBegin {
+    fn run(&self, job: Job) -> BoxFuture<Result<Completion, Failure>> {
+        if job.dispatch.function == "wait" {
+            assert!(job.sink.begins());
+            job.sink.log(LogLevel::Info, "begun".to_owned(), Vec::new());
+        } else {
+            job.sink.waits(Duration::from_secs(1));
+        }
+        Box::pin(std::future::pending())
+    }
+}
+
+#[test]
+fn drained_it_hands_back_what_has_not_begun_and_what_comes_later() {
+    for over_ipc in [false, true] {
+        let executor = Arc::new(SomeBegin);
+        let mut world = World::new(Setting { executor, over_ipc, ..Setting::default() });
+        let begun = world.waiting(1);
+        let queued = world.dispatch(2, "queued", "1");
+        assert!(matches!(world.next(), FromWorker::Waiting { attempt, .. } if attempt == queued));
+        world.worker.as_ref().unwrap().drain();
+        assert_eq!(world.next(), FromWorker::Draining);
+        let back = world.failure_of(queued);
+        assert_eq!((back.kind, back.code.as_str()), (FailureKind::Host, NO_SLOT), "{back:?}");
+        let late = world.dispatch(3, "wait", "1");
+        assert_eq!(world.failure_of(late).code, NO_SLOT);
+        world.tell(&ToWorker::Cancel { attempt: begun, token: TOKEN });
+        assert_eq!(world.failure_of(begun).code, CANCELLED);
+        assert_eq!(world.next(), FromWorker::Goodbye);
+        assert!(matches!(world.join(), Ending::Drained));
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use clap::Args;
 use wfhost_transport::client::ShownWorker;
 
-use super::workers;
+use super::{pool, workers};
 use crate::command::Context;
 use crate::error::Result;
 use crate::exit_code::ExitCode;
@@ -18,6 +18,9 @@ const LABELS_CHARS_MAX: usize = 120;
 /// List the workers that have joined
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Those that the process that serves keeps itself are called managed. What they are short of, and
+why, is said below the list.
+
 Examples:
   wfhost workers list
   wfhost workers list --output json | jq -r '.[] | select(.busy == 0) | .worker'")]
@@ -26,6 +29,12 @@ pub(crate) struct ListArgs {}
 impl ListArgs {
     pub(super) fn carry_out(self, context: &Context, session: &mut Session) -> Result<ExitCode> {
         write(&context.output, &workers(session)?)?;
+        if let Some(pool) = pool(session)?.filter(|pool| pool.max > 0 || !pool.members.is_empty()) {
+            context.output.note(&shown_workers::pool_line(&pool));
+            if let Some(trouble) = shown_workers::pool_trouble(&pool) {
+                context.output.warn(&trouble);
+            }
+        }
         Ok(ExitCode::Done)
     }
 }
@@ -38,7 +47,10 @@ fn write(output: &Output, workers: &[ShownWorker]) -> Result<()> {
         output.note("no worker has joined");
         return Ok(());
     }
-    let headings = ["WORKER", "NAME", "STATE", "BUSY", "DONE", "FAILED", "JOINED", "LABELS"];
+    let headings = [
+        "WORKER", "NAME", "STATE", "BUSY", "DONE", "FAILED", "JOINED", "VERSION", "MANAGED",
+        "LABELS",
+    ];
     let mut table = shown::table(output, &headings);
     for worker in workers {
         table.add_row([
@@ -49,6 +61,8 @@ fn write(output: &Output, workers: &[ShownWorker]) -> Result<()> {
             worker.counts.done.to_string(),
             worker.counts.failed.to_string(),
             clock::local(worker.joined_at),
+            sanitise::line_of(&worker.version, NAME_CHARS_MAX),
+            worker.managed.map_or_else(String::new, |pid| format!("process {pid}")),
             sanitise::line_of(&shown_workers::labels(worker), LABELS_CHARS_MAX),
         ]);
     }
@@ -64,12 +78,15 @@ mod tests {
     #[test]
     fn text_is_a_table_and_json_an_array() {
         let mut one = worker(&"ab".repeat(32), "node\u{1b}[2J");
+        one.managed = Some(77);
         one.labels = [("gpu".to_owned(), "true".to_owned())].into();
         let text = Output::captured(Format::Text);
         write(&text, std::slice::from_ref(&one)).unwrap();
         let stdout = text.written().stdout;
         assert_eq!(stdout.lines().count(), 2, "{stdout}");
-        for part in ["abababababab ", "node\\u{1b}[2J", "ready", "1/4", "gpu=true"] {
+        for part in
+            ["abababababab ", "node\\u{1b}[2J", "ready", "1/4", "1.0.0", "process 77", "gpu=true"]
+        {
             assert!(stdout.contains(part), "`{part}` is missing in\n{stdout}");
         }
         let json = Output::captured(Format::Json);

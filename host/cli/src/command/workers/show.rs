@@ -60,6 +60,7 @@ fn heading(output: &Output, worker: &ShownWorker) -> String {
         ("worker", worker.id.clone()),
         ("name", sanitise::line(&worker.name).into_owned()),
         ("key", worker.key.clone().unwrap_or_else(|| "none: it is on this machine".to_owned())),
+        ("managed", worker.managed.map_or_else(String::new, |pid| format!("as process {pid}"))),
         ("version", sanitise::line(&worker.version).into_owned()),
         ("state", state),
         ("slots", format!("{} of {} busy", worker.busy, worker.slots)),
