@@ -26,6 +26,9 @@ use crate::{allowed_dir, clock, run_id, sanitise};
 /// Between two looks at signals.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// It is looked less often whether the data folder is still there.
+const LOOKS_AT_MEMBERSHIP: u64 = 20;
+
 /// For what is under way, once the worker is asked to leave.
 const DRAIN_LIMIT: Duration = Duration::from_secs(60 * 60);
 
@@ -117,7 +120,7 @@ fn directory(text: &str) -> Result<(String, AllowedDir), String> {
 impl WorkerArgs {
     pub(crate) fn carry_out(self, context: &Context) -> Result<ExitCode> {
         let interrupt = Interrupt::listen()?;
-        let _member = self.membership()?;
+        let member = self.membership()?;
         let (coordinator, own) = self.coordinator()?;
         let slots = self.slots.or(context.config.pool.slots).unwrap_or_else(default_slots);
         let setup = EngineSetup::new(slots, &context.config).with(&self.sandbox, &context.config);
@@ -133,7 +136,7 @@ impl WorkerArgs {
         let options = self.options(context, &engine, slots, &name, own)?;
         context.output.note(&format!("worker {} joins {}", sanitise::line(&name), self.join));
         let worker = Worker::start(options, link).map_err(CommandError::store)?;
-        let ending = wait(&interrupt, worker, &context.output);
+        let ending = wait(&interrupt, worker, member.as_ref(), &context.output);
         hub.close(Duration::from_secs(1));
         ended(ending)
     }
@@ -224,9 +227,19 @@ fn tell(output: &Output, join: &Endpoint, own: Option<PublicKey>, news: News) {
 }
 
 /// Until the worker has ended by itself, or was asked to.
-fn wait(interrupt: &Interrupt, worker: WorkerHandle, output: &Output) -> Ending {
+fn wait(
+    interrupt: &Interrupt,
+    worker: WorkerHandle,
+    member: Option<&Membership>,
+    output: &Output,
+) -> Ending {
     let mut worker = worker;
+    let mut looks = 0_u64;
     while !interrupt.is_asked() {
+        looks += 1;
+        if looks.is_multiple_of(LOOKS_AT_MEMBERSHIP) && member.is_some_and(Membership::is_void) {
+            break;
+        }
         worker = match worker.join(LOOK_EVERY) {
             Ok(ending) => return ending,
             Err(still) => still.0,

@@ -24,6 +24,7 @@ const NEW: &str = "new";
 /// A worker's own place in the registry; given up when the process ends.
 #[derive(Debug)]
 pub(crate) struct Membership {
+    path: PathBuf,
     _locked: File,
 }
 
@@ -62,7 +63,12 @@ impl Membership {
         file.set_len(0)?;
         file.write_all(&serde_json::to_vec(&entry)?)?;
         fs::rename(&new, &path)?;
-        Ok(Self { _locked: file })
+        Ok(Self { path, _locked: file })
+    }
+
+    /// Whether its file is gone, and with it the data folder: nobody will ever find it.
+    pub(crate) fn is_void(&self) -> bool {
+        matches!(self.path.try_exists(), Ok(false))
     }
 }
 
@@ -145,6 +151,9 @@ mod tests {
         assert_eq!(names(), ["pool-2"]);
         assert!(!registry.folder().join("pool-1").exists());
         let _again = Membership::enter(registry.folder(), "pool-1", "c").unwrap();
+        assert!(!two.is_void());
+        registry.forget("pool-2");
+        assert!(two.is_void());
         drop(two);
         assert_eq!(names(), ["pool-1"]);
     }

@@ -199,7 +199,7 @@ impl Supervisor {
         let pause = self.restarts.failed(now, lived, random_share());
         let times = match self.restarts.failures() {
             0 | 1 => String::new(),
-            failures => format!(", the {failures}th failure in a row"),
+            failures => format!(", failure {failures} in a row"),
         };
         let what = format!("worker {name} ended after {}: {how}", clock::span(lived));
         let next = clock::span(pause);

@@ -19,6 +19,7 @@ mod permissions;
 mod place;
 mod plugin_call;
 mod plugin_inspect;
+mod pool;
 mod remote;
 mod retrying;
 mod running;

@@ -45,7 +45,11 @@ impl Place {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_wfhost"));
+        self.command_of(Path::new(env!("CARGO_BIN_EXE_wfhost")), arguments)
+    }
+
+    fn command_of(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .current_dir(self.folder.path())
@@ -78,8 +82,13 @@ impl Place {
 
     /// Starts a command that goes on beside the test.
     pub(crate) fn start(&self, arguments: &[&str]) -> Started {
-        let mut child =
-            self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        self.start_program(Path::new(env!("CARGO_BIN_EXE_wfhost")), arguments)
+    }
+
+    /// The same of another file.
+    pub(crate) fn start_program(&self, program: &Path, arguments: &[&str]) -> Started {
+        let mut command = self.command_of(program, arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         Started { child: Some(child), stderr, said: String::new() }
     }
