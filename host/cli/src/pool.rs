@@ -36,6 +36,7 @@ pub(crate) const FOLDER: &str = "pool";
 pub(crate) const ORPHAN_LIMIT: Duration = Duration::from_secs(120);
 
 /// What the supervisor is told.
+#[derive(Debug, Clone, Copy)]
 enum Order {
     /// So many and no other number.
     Scale(u32),

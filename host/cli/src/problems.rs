@@ -30,7 +30,7 @@ pub(crate) fn write(output: &Output, examined: &Examined, least: Severity) {
         report.push_str(&format!("and {left_out} more\n"));
     }
     if !report.is_empty() {
-        output.report(&report, &shown.iter().map(|problem| json(problem)).collect::<Vec<_>>());
+        output.report(&report, &shown.iter().map(json).collect::<Vec<_>>());
     }
 }
 

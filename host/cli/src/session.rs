@@ -95,7 +95,7 @@ enum Place {
     /// This process holds the folder.
     Local(Box<Local>),
     /// Another one does.
-    Remote(Remote),
+    Remote(Box<Remote>),
 }
 
 /// Why this process could not take the folder.
@@ -111,13 +111,15 @@ impl Session {
     pub(crate) fn open(data: &DataDir, purpose: &Purpose) -> Result<Self> {
         let place = match purpose {
             Purpose::Ask if !data.is_used() => Place::Empty,
-            Purpose::Reach => Place::Remote(reach(data)?),
+            Purpose::Reach => Place::Remote(Box::new(reach(data)?)),
             Purpose::Ask | Purpose::Serve(_) => {
                 data.create()?;
                 let started = clock::instant();
                 open_with(
                     || Local::open(data, purpose).map(|local| Place::Local(Box::new(local))),
-                    |holder| Remote::connect(data, holder).map(Place::Remote),
+                    |holder| {
+                        Remote::connect(data, holder).map(|remote| Place::Remote(Box::new(remote)))
+                    },
                     || wait_again(started),
                 )?
             }
@@ -127,13 +129,13 @@ impl Session {
 
     /// A server on the network.
     pub(crate) fn of_server(server: &Coordinator, purpose: &Purpose) -> Result<Self> {
-        let place = Place::Remote(Remote::server(server)?);
+        let place = Place::Remote(Box::new(Remote::server(server)?));
         Ok(Self { whom: Whom::Server(server.clone()), purpose: purpose.clone(), place })
     }
 
     /// The process that serves the folder now; never waits.
     pub(crate) fn reach_once(data: &DataDir) -> Result<Self> {
-        let place = Place::Remote(Remote::reach(data)?);
+        let place = Place::Remote(Box::new(Remote::reach(data)?));
         Ok(Self { whom: Whom::Folder(data.clone()), purpose: Purpose::Reach, place })
     }
 

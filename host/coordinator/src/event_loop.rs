@@ -76,6 +76,7 @@ impl EventLoop {
 
     /// Serves runs that were open when a former process ended. What was under way may still be at a
     /// worker: it is waited for, and lost if nobody has it.
+    #[expect(clippy::vec_box, reason = "a run stays boxed where it goes")]
     pub(crate) fn recover(&mut self, runs: Vec<Box<Run>>) {
         let now = self.parts.clock.monotonic();
         for run in runs {

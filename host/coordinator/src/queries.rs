@@ -187,6 +187,7 @@ impl Thread {
 }
 
 /// All runs that are not over, read back on a thread with a stack for it.
+#[expect(clippy::vec_box, reason = "a run stays boxed where it goes")]
 pub(crate) fn open_runs(sources: &Sources) -> Result<Vec<Box<Run>>, Refusal> {
     let read = || {
         let (mut runs, mut before) = (Vec::new(), None);

@@ -68,19 +68,7 @@ impl EventLoop {
                 self.ask(query, reply);
             }
             Request::Find { prefix } => self.ask(Query::Find { prefix }, reply),
-            Request::Show { run } => match self.view(run) {
-                Some(mut view) => {
-                    if let Answer::Run(view) = &mut view {
-                        self.tell_whereabouts(view);
-                    }
-                    self.reply(reply, view);
-                }
-                // It is at the evaluator, or its end is on its way to the store.
-                None if self.runs.contains(run) => {
-                    self.watch(run, WatchKind::View { seen: 0 }, WAIT_MS_MAX, reply);
-                }
-                None => self.ask(Query::Show { run }, reply),
-            },
+            Request::Show { run } => self.show(run, reply),
             Request::Events { run, after, limit } => {
                 self.ask(Query::Events { run, after, limit: limit as usize }, reply);
             }
@@ -112,6 +100,22 @@ impl EventLoop {
                     self.ask(Query::Show { run }, reply);
                 }
             }
+        }
+    }
+
+    fn show(&mut self, run: RunId, reply: ReplyTo) {
+        match self.view(run) {
+            Some(mut view) => {
+                if let Answer::Run(view) = &mut view {
+                    self.tell_whereabouts(view);
+                }
+                self.reply(reply, view);
+            }
+            // It is at the evaluator, or its end is on its way to the store.
+            None if self.runs.contains(run) => {
+                self.watch(run, WatchKind::View { seen: 0 }, WAIT_MS_MAX, reply);
+            }
+            None => self.ask(Query::Show { run }, reply),
         }
     }
 

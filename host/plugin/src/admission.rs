@@ -97,7 +97,7 @@ impl Admission {
                 return Ok(shared.admit(&mut state, bytes));
             }
             if state.queue.len() >= shared.queue_max {
-                return Err(shared.refused("queue_full", bytes, &state, &"too many wait already"));
+                return Err(shared.refused("queue_full", bytes, &state, "too many wait already"));
             }
             let (sender, admitted) = oneshot::channel();
             state.queue.push_back(Waiting { bytes, admitted: sender });

@@ -133,7 +133,7 @@ fn check_names(resolve: &Resolve) -> Result<(), Unreadable> {
             }
             TypeDefKind::Enum(cases) => cases.cases.iter().try_for_each(|case| fits(&case.name))?,
             TypeDefKind::Flags(flags) => {
-                flags.flags.iter().try_for_each(|flag| fits(&flag.name))?
+                flags.flags.iter().try_for_each(|flag| fits(&flag.name))?;
             }
             _ => {}
         }

@@ -11,8 +11,7 @@ use wit_parser::{ManglingAndAbi, PackageMetadata, Resolve};
 /// If the WIT is not valid.
 #[must_use]
 pub fn module(wit: &str) -> Vec<u8> {
-    let mut resolve = Resolve::default();
-    resolve.all_features = true;
+    let mut resolve = Resolve { all_features: true, ..Resolve::default() };
     let package = resolve.push_str("test.wit", wit).expect("the WIT is valid");
     let world = resolve.select_world(&[package], Some("it")).expect("it has a world");
     let mut module = dummy_module(&resolve, world, ManglingAndAbi::Standard32);

@@ -198,7 +198,7 @@ fn a_coordinator_in_the_same_process_that_is_gone_is_noticed() {
     let hub = Hub::new();
     let endpoint = Endpoint::inproc("gone");
     let mut server = bind(&hub, &endpoint);
-    let (mut worker, _) = WorkerLink::connect(&hub, Coordinator::local(endpoint.clone())).unwrap();
+    let (mut worker, _) = WorkerLink::connect(&hub, Coordinator::local(endpoint)).unwrap();
     worker.send(&hello("a")).unwrap();
     greeted(&mut server, "a");
     drop(server);
@@ -262,7 +262,7 @@ fn wakes_are_merged_and_never_lost() {
 fn a_worker_is_woken_too() {
     let hub = Hub::new();
     let (mut worker, waker) =
-        WorkerLink::connect(&hub, Coordinator::local(Endpoint::inproc("nobody").clone())).unwrap();
+        WorkerLink::connect(&hub, Coordinator::local(Endpoint::inproc("nobody"))).unwrap();
     let thread = std::thread::spawn(move || waker.wake());
     let mut events = Vec::new();
     while events.is_empty() {
@@ -309,7 +309,7 @@ fn bad_frames_are_reported_and_then_ignored() {
         Some(ServerEvent::BadWorkerMessage(_, DecodeError::Ignored))
     ));
     // Others are still heard.
-    let (mut worker, _) = WorkerLink::connect(&hub, Coordinator::local(endpoint.clone())).unwrap();
+    let (mut worker, _) = WorkerLink::connect(&hub, Coordinator::local(endpoint)).unwrap();
     worker.send(&hello("good")).unwrap();
     assert_ne!(greeted(&mut server, "good"), ids[0]);
 }
@@ -336,7 +336,7 @@ fn a_peer_that_names_itself_is_not_heard() {
     let endpoint = Endpoint::ipc(folder.path().join("w.sock"));
     let mut server = bind(&hub, &endpoint);
     let _named = stranger(folder.path(), &[b"garbage"], Some(b"worker-1"));
-    let (mut worker, _) = WorkerLink::connect(&hub, Coordinator::local(endpoint.clone())).unwrap();
+    let (mut worker, _) = WorkerLink::connect(&hub, Coordinator::local(endpoint)).unwrap();
     let deadline = now() + LIMIT;
     // Rounds enough for the stranger's frame to have come, were it let through.
     for _ in 0..50 {
@@ -412,7 +412,7 @@ fn a_folder_with_a_long_path_is_reached_too() {
     let hub = Hub::new();
     let (server, waker) = ServerLink::bind(&options(&hub, Vec::new(), Some(&data))).unwrap();
     let server = serve(server);
-    let mut link = ClientLink::connect(&hub, Target::Folder(data.to_path_buf())).unwrap();
+    let mut link = ClientLink::connect(&hub, Target::Folder(data.clone())).unwrap();
     assert_eq!(link.request(&find("x"), LIMIT).unwrap(), output("x"));
     waker.wake();
     server.join().unwrap();

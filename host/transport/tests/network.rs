@@ -1,6 +1,8 @@
 //! Links over the network: who is let in, who is not, and what happens to a key that is taken off
 //! its list.
 
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "helpers of tests")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -202,7 +204,7 @@ fn a_clients_key_takes_no_steps() {
 #[test]
 fn an_open_address_without_keys_is_refused_at_both_ends() {
     let open: Endpoint = "0.0.0.0:0".parse().unwrap();
-    let network = vec![Bind { endpoint: open.clone(), key: None }];
+    let network = vec![Bind { endpoint: open, key: None }];
     let refused = ServerLink::bind(&ServerOptions { network, ..ServerOptions::default() });
     assert!(matches!(refused, Err(Error::Insecure { .. })), "{refused:?}");
     let elsewhere = Coordinator::local("192.0.2.1:1".parse().unwrap());
@@ -243,7 +245,7 @@ fn lists_that_cannot_be_used_keep_it_from_listening() {
     let setting = Setting::new();
     fs::write(setting.path("workers"), "nonsense").unwrap();
     let keys = KeyFiles { workers: Some(setting.path("workers")), clients: None };
-    let key = Some(setting.own.clone());
+    let key = Some(setting.own);
     let network = vec![Bind { endpoint: "127.0.0.1:0".parse().unwrap(), key }];
     let refused = ServerLink::bind(&ServerOptions { network, keys, ..ServerOptions::default() });
     assert!(matches!(refused, Err(Error::Keys(_))), "{refused:?}");

@@ -12,6 +12,7 @@ use std::time::SystemTime;
 
 use wfhost_workflow::Digest;
 
+use crate::clock;
 use crate::content::ContentSource;
 
 /// Files of the folder, together.
@@ -94,7 +95,7 @@ impl ContentSource for ComponentFolder {
             Ok(bytes) => {
                 // Only for who is removed first.
                 let _stays_old =
-                    File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+                    File::open(&path).and_then(|file| file.set_modified(clock::system()));
                 Ok(Some(bytes))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -130,7 +131,7 @@ impl Stored {
         let facts = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
         let used_at = facts.modified().ok()?;
         let is_new = path.extension().is_some_and(|extension| extension == NEW);
-        let age = SystemTime::now().duration_since(used_at).unwrap_or_default();
+        let age = clock::system().duration_since(used_at).unwrap_or_default();
         let is_waste = is_new && age > NEW_AGE_MAX;
         Some(Self { path: path.to_owned(), bytes: facts.len(), used_at, is_waste })
     }
@@ -163,7 +164,7 @@ mod tests {
             kept.write(&digest(number), b"x").unwrap();
             let age = std::time::Duration::from_secs((2 * FILES_MAX - number) as u64);
             let file = File::open(kept.path(&digest(number))).unwrap();
-            file.set_modified(SystemTime::now() - age).unwrap();
+            file.set_modified(clock::system() - age).unwrap();
         }
         kept.read(&digest(0)).unwrap().unwrap();
         kept.prune();
@@ -179,7 +180,7 @@ mod tests {
         fs::write(&path, b"half").unwrap();
         let kept = ComponentFolder::open(folder.path().to_owned()).unwrap();
         assert!(path.exists() && kept.components().is_empty());
-        let old = SystemTime::now() - NEW_AGE_MAX - NEW_AGE_MAX;
+        let old = clock::system() - NEW_AGE_MAX - NEW_AGE_MAX;
         File::open(&path).unwrap().set_modified(old).unwrap();
         kept.prune();
         assert!(!path.exists());

@@ -372,7 +372,7 @@ impl Placement {
         !(self.workers.is_empty()
             && self.deadlines.is_empty()
             && self.orphans.is_empty()
-            && self.queue.len() == 0)
+            && self.queue.is_empty())
     }
 
     fn lose_orphans(&mut self, now: MonotonicMs, decisions: &mut Vec<Decision>) {

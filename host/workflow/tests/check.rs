@@ -127,6 +127,7 @@ fn check_expression(expression: &str, expected: &[&str]) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_is_fed_must_be_what_is_taken() {
     check_steps("{id: a, call: p/rate, with: {text: x, level: low, share: 0.5}}", &[]);
     check_steps(
@@ -210,6 +211,7 @@ fn what_is_fed_must_be_what_is_taken() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn expressions_are_typed() {
     check_expression("steps.r.documents.map(d, d.name + '.txt').join(', ')", &[]);
     check_expression(

@@ -142,7 +142,7 @@ fn value(choices: &mut Choices, of: &Value) -> Value {
                 let length = word.len() as u64;
                 length >= min.unwrap_or(0) && length <= max.unwrap_or(3)
             };
-            let words: Vec<&str> = WORDS.into_iter().filter(|word| fits(&word)).collect();
+            let words: Vec<&str> = WORDS.into_iter().filter(|word| fits(word)).collect();
             (*choices.pick(&words)).into()
         }
         Some("array") => {

@@ -217,7 +217,7 @@ impl<'a> Serving<'a> {
     /// Follows a run that only others can serve.
     pub(crate) fn watch(self, run: RunId) -> Result<ExitCode> {
         let watching = Watching::new(self.context, self.interrupt, run);
-        watching.from(self.session).after_log(self.log_offset).to_the_end()
+        watching.from(self.session).after_log(self.log_offset).into_end()
     }
 
     /// Gives the folder back.

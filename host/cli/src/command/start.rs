@@ -57,7 +57,7 @@ impl StartArgs {
             return write(context, &prepared);
         }
         let interrupt = Interrupt::listen()?;
-        Watching::new(context, interrupt, prepared.start.run).from(session).to_the_end()
+        Watching::new(context, interrupt, prepared.start.run).from(session).into_end()
     }
 }
 

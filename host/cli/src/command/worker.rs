@@ -114,7 +114,7 @@ fn directory(text: &str) -> Result<(String, AllowedDir), String> {
     if name.is_empty() || !name.chars().all(fits) {
         return Err("the name has letters, digits, `-` and `_`".to_owned());
     }
-    allowed_dir::parse(path).map(|dir| (name.to_owned(), dir)).map_err(|error| format!("{error}"))
+    allowed_dir::parse(path).map(|dir| (name.to_owned(), dir))
 }
 
 impl WorkerArgs {

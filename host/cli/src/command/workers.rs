@@ -65,10 +65,10 @@ fn pool(session: &mut dyn Requests) -> Result<Option<ShownPool>> {
 
 /// The worker that is meant: by its name, or by the beginning of its id.
 fn find(session: &mut Session, wanted: &str) -> Result<ShownWorker> {
-    chosen(workers(session)?, wanted)
+    chosen(&workers(session)?, wanted)
 }
 
-fn chosen(workers: Vec<ShownWorker>, wanted: &str) -> Result<ShownWorker> {
+fn chosen(workers: &[ShownWorker], wanted: &str) -> Result<ShownWorker> {
     let of = |fits: &dyn Fn(&ShownWorker) -> bool| {
         workers.iter().filter(|worker| fits(worker)).cloned().collect::<Vec<_>>()
     };
@@ -100,14 +100,14 @@ mod tests {
 
     #[test]
     fn a_worker_is_meant_by_its_name_or_its_id() {
-        let all = || vec![worker("ab12", "node1"), worker("ab34", "node2"), worker("cd", "node2")];
-        let check = |wanted: &str, id: &str| assert_eq!(chosen(all(), wanted).unwrap().id, id);
+        let all = [worker("ab12", "node1"), worker("ab34", "node2"), worker("cd", "node2")];
+        let check = |wanted: &str, id: &str| assert_eq!(chosen(&all, wanted).unwrap().id, id);
         check("ab12", "ab12");
         check("AB3", "ab34");
         check("node1", "ab12");
         check("cd", "cd");
         for wanted in ["ab", "node2", "x", ""] {
-            assert_eq!(chosen(all(), wanted).unwrap_err().code, ExitCode::Usage, "{wanted}");
+            assert_eq!(chosen(&all, wanted).unwrap_err().code, ExitCode::Usage, "{wanted}");
         }
     }
 }

@@ -85,6 +85,7 @@ fn waited() -> Option<Duration> {
     Some(Duration::from_nanos(nanos))
 }
 
+#[derive(Clone, Copy)]
 enum Policy {
     /// Its processor is taken away as soon as an ordinary thread wakes up, which a low nice
     /// value alone does not bring about.

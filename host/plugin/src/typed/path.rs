@@ -78,7 +78,7 @@ impl fmt::Display for Path<'_> {
         for segment in segments.iter().skip(hidden) {
             match segment {
                 Segment::Field(name) => {
-                    write!(f, ".{}", crate::failure::bounded(name, NAME_BYTES_MAX))?
+                    write!(f, ".{}", crate::failure::bounded(name, NAME_BYTES_MAX))?;
                 }
                 Segment::Index(index) => write!(f, "[{index}]")?,
                 Segment::Any => f.write_str("[]")?,

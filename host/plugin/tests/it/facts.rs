@@ -133,6 +133,7 @@ fn what_has_no_json_is_refused_by_name_and_the_rest_stays() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn schemas_follow_the_mapping_and_carry_docs() {
     let facts = of(TRIP);
     let plan = function(&facts, "acme:travel/trips#plan");

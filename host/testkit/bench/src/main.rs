@@ -22,8 +22,10 @@ use std::process::{Command, ExitCode};
 
 use report::Row;
 
-/// The scenarios, by name.
-const SCENARIOS: [(&str, fn() -> Vec<Row>); 10] = [
+/// What is measured, by name.
+type Scenario = (&'static str, fn() -> Vec<Row>);
+
+const SCENARIOS: [Scenario; 10] = [
     ("call", call::measure),
     ("single", runs::measure_single),
     ("throughput", runs::measure_throughput),

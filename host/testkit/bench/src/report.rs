@@ -43,7 +43,7 @@ pub(crate) fn row(row: &Row) {
         Some(false) => "MISSED",
         None => "",
     };
-    line(&format!("{:<78} {:>34}  {:<24} {mark}", row.what, row.figure, row.reach).trim_end());
+    line(format!("{:<78} {:>34}  {:<24} {mark}", row.what, row.figure, row.reach).trim_end());
 }
 
 pub(crate) fn line(text: &str) {

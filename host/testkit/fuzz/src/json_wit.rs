@@ -250,16 +250,18 @@ fn json(given: &mut Given<'_>, ty: &Type) -> String {
         }
         Type::List(item) => {
             let count = given.count(12);
-            joined('[', (0..count).map(|_| json(given, item)).collect(), ']')
+            joined('[', &(0..count).map(|_| json(given, item)).collect::<Vec<_>>(), ']')
         }
-        Fixed(item, len) => joined('[', (0..*len).map(|_| json(given, item)).collect(), ']'),
+        Fixed(item, len) => {
+            joined('[', &(0..*len).map(|_| json(given, item)).collect::<Vec<_>>(), ']')
+        }
         Map(key, value) => {
             let pair = |_| format!("[{},{}]", json(given, key), json(given, value));
             let count = 6;
-            joined('[', (0..count).map(pair).collect(), ']')
+            joined('[', &(0..count).map(pair).collect::<Vec<_>>(), ']')
         }
         Type::Tuple(items) => {
-            joined('[', items.iter().map(|item| json(given, item)).collect(), ']')
+            joined('[', &items.iter().map(|item| json(given, item)).collect::<Vec<_>>(), ']')
         }
         Type::Optional(_) if given.once_in(3) => "null".to_owned(),
         Type::Optional(inner) if matches!(**inner, Type::Optional(_)) => {
@@ -278,12 +280,12 @@ fn json(given: &mut Given<'_>, ty: &Type) -> String {
         Enum(names) => text(given.one_of(names)),
         Flags(names) => {
             let set = names.iter().filter(|_| given.byte() & 1 == 1).map(|name| text(name));
-            joined('[', set.collect(), ']')
+            joined('[', &set.collect::<Vec<_>>(), ']')
         }
     }
 }
 
-fn joined(open: char, parts: Vec<String>, close: char) -> String {
+fn joined(open: char, parts: &[String], close: char) -> String {
     format!("{open}{}{close}", parts.join(","))
 }
 
@@ -310,7 +312,7 @@ fn record(given: &mut Given<'_>, fields: &[(&'static str, Type)]) -> String {
         let place = given.below(parts.len() + 1);
         parts.insert(place, part);
     }
-    joined('{', parts, '}')
+    joined('{', &parts, '}')
 }
 
 fn char_of(given: &mut Given<'_>) -> char {

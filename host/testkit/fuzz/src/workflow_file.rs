@@ -78,7 +78,7 @@ static OFFERS: LazyLock<BTreeMap<Name, Offer>> = LazyLock::new(|| {
 fn check(source: &str, is_refused: bool) {
     let draft = Draft::read(source);
     let none = BTreeMap::new();
-    let offers = if source.len() % 8 == 0 { &none } else { &*OFFERS };
+    let offers = if source.len().is_multiple_of(8) { &none } else { &*OFFERS };
     let checked = draft.check(offers, Vec::new());
     if source.len() % 4 == 2 {
         let again = draft.check(offers, Vec::new());

@@ -106,8 +106,8 @@ impl Node {
 }
 
 /// What a decision means to the run, if anything.
-pub(crate) fn input_of(decision: Decision) -> Option<Input> {
-    let (attempt, outcome) = match decision {
+pub(crate) fn input_of(decision: &Decision) -> Option<Input> {
+    let (attempt, outcome) = match *decision {
         Decision::Lost { attempt, worker } => {
             let worker = worker.map(|worker| format!("worker {}", worker.0));
             (attempt, AttemptOutcome::Lost { reason: "made up".to_owned(), worker })

@@ -345,7 +345,7 @@ impl World {
                 Decision::Lost { .. }
                 | Decision::TimedOut { .. }
                 | Decision::QueueTimedOut { .. } => {
-                    if let Some(input) = input_of(decision) {
+                    if let Some(input) = input_of(&decision) {
                         self.take(input)?;
                     }
                 }

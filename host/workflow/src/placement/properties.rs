@@ -9,7 +9,7 @@ use super::*;
 
 const LABELS: [&str; 2] = ["gpu", "near"];
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Event {
     Wanted {
         labels: u8,
@@ -364,7 +364,7 @@ proptest! {
         for worker in workers {
             drop(model.placement.gone(ms(model.now), worker));
         }
-        prop_assert!(model.placement.queue.is_empty());
+        prop_assert!(model.placement.queue.is_clean());
         prop_assert!(!model.placement.needs_ticks());
         prop_assert!(model.placement.places.is_empty());
     }

@@ -133,9 +133,14 @@ impl Queue {
         self.waiting.len()
     }
 
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Whether nothing waits, and nothing is kept of what waited or was at workers.
     #[cfg(test)]
-    pub(super) fn is_empty(&self) -> bool {
+    pub(super) fn is_clean(&self) -> bool {
         self.waiting.is_empty()
             && self.flows.is_empty()
             && self.flow_ids.is_empty()

@@ -38,6 +38,9 @@ fn begin(source: &str) -> (Run, Change) {
     Run::start(definition, started, NOW)
 }
 
+/// Step, index and attempt.
+type Dispatched = (u32, Option<u32>, u32);
+
 /// A run, with what it has committed so far.
 struct Story {
     run: Run,
@@ -53,7 +56,7 @@ impl Story {
 
     /// Applies an input; gives the names of its events and what is to be dispatched.
     #[track_caller]
-    fn take(&mut self, input: Input) -> (Vec<Event>, Vec<(u32, Option<u32>, u32)>) {
+    fn take(&mut self, input: Input) -> (Vec<Event>, Vec<Dispatched>) {
         let change = self.run.apply(self.now, input).expect("it is not rejected");
         let dispatched = change.effects.iter().filter_map(|effect| match effect {
             Effect::Dispatch(order) => Some((order.task.step.0, order.task.index, order.attempt.0)),
@@ -129,8 +132,7 @@ fn a_step_that_takes_its_workers_along_is_quarantined_until_it_is_released() {
     assert_eq!(story.standing(0), StepStanding::UnderWay);
     let events = story.kills(step(0), 4, "y");
     let workers = vec!["x".to_owned(), "y".to_owned()];
-    let quarantined =
-        Event::StepQuarantined { task: step(0), attempt: Attempt(4), workers: workers.clone() };
+    let quarantined = Event::StepQuarantined { task: step(0), attempt: Attempt(4), workers };
     assert_eq!(events[1..], [quarantined]);
     assert_eq!(story.run.status(), RunStatus::Running);
     assert_eq!(story.standing(0), StepStanding::Quarantined);

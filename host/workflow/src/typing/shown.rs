@@ -95,14 +95,13 @@ fn list(of: &Lists, depth: usize) -> String {
     if depth >= SHOWN_DEPTH_MAX {
         return "list".to_owned();
     }
-    match of.each() {
-        Type::Unknown => "list".to_owned(),
-        item => {
-            let item = shown(&item, depth + 1);
-            let item = if item.contains(" or ") { format!("({item})") } else { item };
-            format!("list of {item}")
-        }
+    let item = of.each();
+    if item == Type::Unknown {
+        return "list".to_owned();
     }
+    let item = shown(&item, depth + 1);
+    let item = if item.contains(" or ") { format!("({item})") } else { item };
+    format!("list of {item}")
 }
 
 fn object(of: &Objects, depth: usize) -> String {

@@ -179,7 +179,7 @@ mod tests {
         std::fs::write(place.folder.path().join("plugin.toml"), manifest).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let definition = wfhost_workflow::Definition::parse(&text).unwrap();
-        let file = WorkflowFile { path: path.clone(), text, definition };
+        let file = WorkflowFile { path, text, definition };
         let wasm = place.folder.path().join("t.wasm");
         let plugins = vec![LoadedPlugin {
             component: crate::workflow_file::Component::read(&wasm).unwrap(),

@@ -60,7 +60,7 @@ impl WatchArgs {
         session.close_at_once();
         let mut watching = Watching::new(context, interrupt, run);
         watching.give_up_after = self.give_up_after.map(DurationMs::to_std);
-        watching.to_the_end()
+        watching.into_end()
     }
 }
 
@@ -77,7 +77,7 @@ pub(crate) struct Watching<'a> {
 
 /// How a wait for somebody who serves the run ended.
 enum Found {
-    Served(Session),
+    Served(Box<Session>),
     Over(Box<RunView>),
     Interrupted,
 }
@@ -98,7 +98,7 @@ impl<'a> Watching<'a> {
     }
 
     /// Follows the run, and writes what came of it.
-    pub(crate) fn to_the_end(mut self) -> Result<ExitCode> {
+    pub(crate) fn into_end(mut self) -> Result<ExitCode> {
         let mut progress = Progress::for_output(&self.context.output);
         let over = self.follow_on(&mut progress);
         progress.end();
@@ -125,7 +125,7 @@ impl<'a> Watching<'a> {
             let session = match self.session.take() {
                 Some(session) => session,
                 None => match self.wait(waited)? {
-                    Found::Served(session) => session,
+                    Found::Served(session) => *session,
                     Found::Over(view) => return Ok(Some(view)),
                     Found::Interrupted => return Ok(None),
                 },
@@ -209,7 +209,7 @@ impl<'a> Watching<'a> {
 
     fn found(&self, view: RunView, session: Session) -> Option<Found> {
         match view.run.status {
-            ShownStatus::Running => Some(Found::Served(session)),
+            ShownStatus::Running => Some(Found::Served(Box::new(session))),
             // Another run's process.
             ShownStatus::Interrupted => None,
             ShownStatus::Succeeded | ShownStatus::Failed | ShownStatus::Cancelled => {

@@ -140,7 +140,7 @@ fn number(ty: &ValueType, rng: &mut TestRng) -> Option<Val> {
         }};
     }
     Some(match ty {
-        ValueType::Bool => Val::Bool(rng.next_u64() % 2 == 0),
+        ValueType::Bool => Val::Bool(rng.next_u64().is_multiple_of(2)),
         ValueType::S8 => integer!(S8, i8),
         ValueType::U8 => integer!(U8, u8),
         ValueType::S16 => integer!(S16, i16),
@@ -200,16 +200,16 @@ fn value(ty: &ValueType, rng: &mut TestRng) -> Val {
             Val::Enum(names.list()[index].clone())
         }
         ValueType::Option { inner, .. } => {
-            let some = rng.next_u64() % 3 > 0;
+            let some = !rng.next_u64().is_multiple_of(3);
             Val::Option(some.then(|| Box::new(value(inner, rng))))
         }
-        ValueType::Result { ok, err } => Val::Result(if rng.next_u64() % 2 == 0 {
+        ValueType::Result { ok, err } => Val::Result(if rng.next_u64().is_multiple_of(2) {
             Ok(payload(ok.as_deref(), rng))
         } else {
             Err(payload(err.as_deref(), rng))
         }),
         ValueType::Flags(names) => {
-            let held = names.list().iter().filter(|_| rng.next_u64() % 2 == 0);
+            let held = names.list().iter().filter(|_| rng.next_u64().is_multiple_of(2));
             Val::Flags(held.cloned().collect())
         }
         // `number` has them.

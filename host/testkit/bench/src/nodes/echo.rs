@@ -36,7 +36,7 @@ pub(super) fn measure() -> Echo {
     std::fs::write(&list, format!("{}\n", worker.public())).expect(SET_UP);
     let hub = Hub::new();
     let (mut serving, _waker) = ServerLink::bind(&ServerOptions {
-        hub: hub.clone(),
+        hub,
         network: vec![Bind {
             endpoint: "tcp://127.0.0.1:0".parse().expect(SET_UP),
             key: Some(server.clone()),

@@ -233,7 +233,8 @@ impl Feed<'_, '_> {
     fn constants(&mut self, typed: &Typed) {
         let Some(schema) = &self.function.schema else { return };
         let whole = typed.constant();
-        if !whole && !(self.function.parts_stand_alone && has_constant(typed)) {
+        let in_parts = self.function.parts_stand_alone && has_constant(typed);
+        if !whole && !in_parts {
             return;
         }
         for refusal in schema.refusals(&typed.value()) {
