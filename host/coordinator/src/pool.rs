@@ -27,6 +27,8 @@ pub struct PoolView {
 /// A worker that says it is of the pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolWorker {
+    /// What it is called in requests.
+    pub id: String,
     /// Its process.
     pub pid: u32,
     /// What it is called.

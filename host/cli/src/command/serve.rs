@@ -123,6 +123,7 @@ impl ServeCommandArgs {
             .hint("end that process, or use another data folder with `--data PATH`"));
         };
         let command = self.worker_command(context, &settings, local)?;
+        say_ready(context, &local.addresses(), &public, &settings)?;
         let pool = Pool::start(PoolSetup {
             settings,
             command,
@@ -133,7 +134,6 @@ impl ServeCommandArgs {
             orders,
         })?;
         interrupt.before_leaving(move || desk.kill());
-        say_ready(context, &local.addresses(), &public, &settings)?;
         while !interrupt.is_asked() && local.failure().is_none() {
             std::thread::sleep(LOOK_EVERY);
         }

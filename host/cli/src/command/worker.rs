@@ -9,7 +9,8 @@ use clap::Args;
 use wfhost_transport::keys::{KeyPair, PublicKey};
 use wfhost_transport::{Coordinator, Curve, Endpoint, Hub, WorkerLink};
 use wfhost_worker::{
-    ComponentFolder, Directories, Ending, News, Options, PluginExecutor, Worker, WorkerHandle,
+    ComponentFolder, ContentSource, Directories, Ending, News, Options, PluginExecutor, Worker,
+    WorkerHandle,
 };
 use wfhost_workflow::{AllowedDir, DurationMs};
 
@@ -21,6 +22,7 @@ use crate::exit_code::ExitCode;
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::pool::Membership;
+use crate::session::content_of;
 use crate::{allowed_dir, clock, run_id, sanitise};
 
 /// Between two looks at signals.
@@ -141,6 +143,19 @@ impl WorkerArgs {
         ended(ending)
     }
 
+    /// What need not be asked for: what this machine had before, or what the coordinator has, where
+    /// the data folder is its.
+    fn content(&self, context: &Context) -> Result<Arc<dyn ContentSource>> {
+        let data = context.data.path();
+        if self.pool.is_some() {
+            return content_of(data);
+        }
+        let folder = ComponentFolder::open(data.join("worker/components")).map_err(|error| {
+            CommandError::store(error).context("could not make the folder for components")
+        })?;
+        Ok(Arc::new(folder))
+    }
+
     /// Known to whoever serves the data folder, for as long as this process lives.
     fn membership(&self) -> Result<Option<Membership>> {
         let (Some(folder), Some(setup), Some(name)) = (&self.pool, &self.pool_setup, &self.name)
@@ -187,12 +202,6 @@ impl WorkerArgs {
         };
         // Results belong to a key: another worker of this folder must not offer them.
         let spool = own.map(|own| context.data.path().join("worker").join(own.short()));
-        let components = ComponentFolder::open(context.data.path().join("worker/components"))
-            .map_err(|error| {
-                CommandError::store(
-                    anyhow::Error::new(error).context("cannot make the folder for components"),
-                )
-            })?;
         let (output, join, public) = (context.output.clone(), self.join.clone(), own);
         let managed = self.pool.is_some().then(std::process::id);
         Ok(Options {
@@ -209,7 +218,7 @@ impl WorkerArgs {
                 None => Box::new(move |news| tell(&output, &join, public, news)),
             },
             executor: Arc::new(PluginExecutor::new(engine.host().clone(), directories)),
-            content: Some(Arc::new(components)),
+            content: Some(self.content(context)?),
             runtime: engine.runtime().handle().clone(),
         })
     }

@@ -64,6 +64,8 @@ pub(super) struct Member {
     pub(super) joined_at: Option<MonotonicMs>,
     /// When it was last seen as a worker that has joined, or started.
     pub(super) seen_at: MonotonicMs,
+    /// What the coordinator calls it, while it is there.
+    pub(super) worker_id: Option<String>,
     /// It was told to leave.
     pub(super) leaving: bool,
     pub(super) busy: u32,
@@ -103,6 +105,7 @@ impl Member {
             started_at: now,
             joined_at: None,
             seen_at: now,
+            worker_id: None,
             leaving: false,
             busy: 0,
         }
@@ -123,9 +126,7 @@ impl Member {
         }
     }
 
-    /// Lets it finish and leave.
-    pub(super) fn leave(&mut self) {
-        self.leaving = true;
+    pub(super) fn terminate(&self) {
         signal(self.pid, Signal::TERM);
     }
 

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use wfhost_coordinator::{CoordinatorHandle, PoolView};
-use wfhost_transport::client::{ShownMember, ShownPool};
+use wfhost_transport::client::{Answer, Request, ShownMember, ShownPool};
 use wfhost_workflow::placement::scale::{Bounds, Demand, HEALTHY, Load, Restarts, Rules, Scaler};
 use wfhost_workflow::{DurationMs, MonotonicMs};
 
@@ -29,6 +29,9 @@ const PROGRAM_EVERY: DurationMs = DurationMs(500);
 /// A worker that is not there as a worker for so long hangs, and is ended.
 const JOIN_LIMIT: DurationMs = DurationMs::from_secs(30);
 
+/// Looks that are further apart say that this process did not run.
+const STALL: DurationMs = DurationMs::from_secs(5);
+
 /// For ended processes to be gone.
 const KILL_LIMIT: DurationMs = DurationMs::from_secs(5);
 
@@ -38,6 +41,7 @@ pub(super) struct Supervisor {
     registry: Registry,
     program: Program,
     program_at: MonotonicMs,
+    looked_at: MonotonicMs,
     rules: Rules,
     scaler: Scaler,
     restarts: Restarts,
@@ -70,6 +74,7 @@ impl Supervisor {
             registry,
             program,
             program_at: now,
+            looked_at: now,
             rules: settings.rules,
             scaler: Scaler::new(settings.bounds, settings.rules, 0),
             restarts: Restarts::default(),
@@ -113,14 +118,15 @@ impl Supervisor {
                 let limit = DurationMs(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
                 let kill_at = clock::monotonic() + limit;
                 self.stopping = Some(Stopping { kill_at, killed: false });
-                for member in self.members.iter_mut().filter(|member| !member.leaving) {
-                    member.leave();
+                for position in 0..self.members.len() {
+                    self.let_leave(position);
                 }
             }
         }
     }
 
     fn look(&mut self, now: MonotonicMs) {
+        self.forgive_stall(now);
         let living = self.registry.living();
         self.find_members(now, &living);
         self.bury(now, &living);
@@ -135,6 +141,16 @@ impl Supervisor {
             self.carry_out(now);
         }
         self.show(now);
+    }
+
+    /// A process that was stopped sees nobody: that is not the workers' silence.
+    fn forgive_stall(&mut self, now: MonotonicMs) {
+        if now - self.looked_at > STALL {
+            for member in &mut self.members {
+                member.seen_at = now;
+            }
+        }
+        self.looked_at = now;
     }
 
     /// Whether all have left, or are given up.
@@ -161,11 +177,11 @@ impl Supervisor {
                 continue;
             }
             self.output.note(&format!("worker {name} (process {}) is still there", entry.pid));
-            let mut member = Member::adopted(name.clone(), entry.pid, entry.setup.clone(), now);
-            if self.stopping.is_some() {
-                member.leave();
-            }
+            let member = Member::adopted(name.clone(), entry.pid, entry.setup.clone(), now);
             self.members.push(member);
+            if self.stopping.is_some() {
+                self.let_leave(self.members.len() - 1);
+            }
         }
     }
 
@@ -214,12 +230,14 @@ impl Supervisor {
             let worker = there.get(&member.pid).filter(|worker| worker.name == member.name);
             let Some(worker) = worker else {
                 member.joined_at = None;
+                member.worker_id = None;
                 member.busy = 0;
                 continue;
             };
             member.joined_at.get_or_insert(now);
             member.seen_at = now;
             member.busy = worker.busy;
+            member.worker_id = Some(worker.id.clone());
             // By an operator: another one takes its place.
             member.leaving |= worker.draining;
         }
@@ -279,12 +297,26 @@ impl Supervisor {
         let seen: Vec<Seen> = self.members.iter().map(|member| member.seen(&setup)).collect();
         let Plan { start, leave } = plan(self.scaler.wanted(), &seen, may_start);
         for position in leave {
-            self.members[position].leave();
+            self.let_leave(position);
         }
         for _ in 0..start {
             if !self.start_one(now, &setup) {
                 return;
             }
+        }
+    }
+
+    /// Lets a worker finish and leave. One that has joined is asked to, not signalled: where the
+    /// whole control group is stopped it has had its signal, and the second means at once.
+    fn let_leave(&mut self, position: usize) {
+        let Some(member) = self.members.get_mut(position).filter(|it| !it.leaving) else { return };
+        member.leaving = true;
+        let asked = member
+            .worker_id
+            .clone()
+            .map(|worker| self.coordinator.request(Request::DrainWorker { worker }));
+        if asked != Some(Answer::Done) {
+            member.terminate();
         }
     }
 

@@ -270,6 +270,12 @@ fn cannot_listen(error: wfhost_transport::Error) -> CommandError {
 /// The folder's own contents need not travel.
 struct LocalContent(Content);
 
+/// What a worker of this data folder's own pool reads in the place of asking for it.
+pub(crate) fn content_of(data: &Path) -> Result<Arc<dyn ContentSource>> {
+    let content = Content::open(data.join("content"), Durability::None.into())?;
+    Ok(Arc::new(LocalContent(content)))
+}
+
 impl ContentSource for LocalContent {
     fn read(&self, digest: &Digest) -> io::Result<Option<Vec<u8>>> {
         match self.0.get(digest) {

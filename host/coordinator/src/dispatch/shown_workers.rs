@@ -85,6 +85,7 @@ impl EventLoop {
         let managed = self.dispatcher.workers.iter().filter_map(|(id, it)| {
             Some(PoolWorker {
                 pid: it.managed?,
+                id: id_of(it),
                 name: it.name.clone(),
                 busy: u32::try_from(placement.held_by(id).count()).unwrap_or(u32::MAX),
                 draining: it.draining,
