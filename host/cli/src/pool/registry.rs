@@ -6,7 +6,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -25,7 +25,7 @@ const NEW: &str = "new";
 #[derive(Debug)]
 pub(crate) struct Membership {
     path: PathBuf,
-    _locked: File,
+    locked: File,
 }
 
 /// What a worker says of itself.
@@ -63,12 +63,17 @@ impl Membership {
         file.set_len(0)?;
         file.write_all(&serde_json::to_vec(&entry)?)?;
         fs::rename(&new, &path)?;
-        Ok(Self { path, _locked: file })
+        Ok(Self { path, locked: file })
     }
 
-    /// Whether its file is gone, and with it the data folder: nobody will ever find it.
+    /// Whether its file is gone, with the data folder or without, or another worker's is in its
+    /// place: nobody will ever find it.
     pub(crate) fn is_void(&self) -> bool {
-        matches!(self.path.try_exists(), Ok(false))
+        match (fs::metadata(&self.path), self.locked.metadata()) {
+            (Ok(there), Ok(own)) => (there.dev(), there.ino()) != (own.dev(), own.ino()),
+            (Err(error), _) => error.kind() == io::ErrorKind::NotFound,
+            (Ok(_), Err(_)) => false,
+        }
     }
 }
 
@@ -154,7 +159,9 @@ mod tests {
         assert!(!two.is_void());
         registry.forget("pool-2");
         assert!(two.is_void());
-        drop(two);
+        let third = Membership::enter(registry.folder(), "pool-2", "b").unwrap();
+        assert!(two.is_void() && !third.is_void());
+        drop((two, third));
         assert_eq!(names(), ["pool-1"]);
     }
 

@@ -21,7 +21,10 @@ use crate::output::Output;
 use crate::run_id;
 
 /// Between two looks at the workers.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// The same where there are none and none are wanted.
+const LOOK_SELDOM: Duration = Duration::from_secs(1);
 
 /// Between two looks at the program on disk.
 const PROGRAM_EVERY: DurationMs = DurationMs(500);
@@ -100,12 +103,20 @@ impl Supervisor {
             if self.is_over(now) {
                 return;
             }
-            match self.orders.recv_timeout(LOOK_EVERY) {
+            match self.orders.recv_timeout(self.pause()) {
                 Ok(order) => self.ordered(order),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
+    }
+
+    fn pause(&self) -> Duration {
+        if self.is_unused() { LOOK_SELDOM } else { LOOK_EVERY }
+    }
+
+    fn is_unused(&self) -> bool {
+        self.members.is_empty() && self.scaler.bounds().max() == 0
     }
 
     fn ordered(&mut self, order: Order) {
@@ -130,7 +141,7 @@ impl Supervisor {
         let living = self.registry.living();
         self.find_members(now, &living);
         self.bury(now, &living);
-        let view = self.coordinator.pool_view();
+        let view = if self.is_unused() { None } else { self.coordinator.pool_view() };
         if let Some(view) = &view {
             self.match_with(view, now);
         }

@@ -142,3 +142,37 @@ fn attempt_json(attempt: &ShownAttempt) -> Value {
         "attempt": attempt.attempt,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use wfhost_transport::client::ShownMember;
+
+    use super::*;
+
+    fn member(name: &str, state: MemberState, outdated: bool) -> ShownMember {
+        ShownMember { name: name.to_owned(), pid: 7, state, outdated }
+    }
+
+    #[test]
+    fn a_pool_is_a_line_and_its_trouble_another() {
+        let mut pool = ShownPool { min: 1, max: 4, wanted: 2, slots: 2, ..ShownPool::default() };
+        pool.members = vec![
+            member("pool-1", MemberState::Ready, true),
+            member("pool-2", MemberState::Starting, false),
+        ];
+        let line = "this machine's workers: 2 wanted, from 1 to 4; 1 ready, 1 starting, 1 of the former program";
+        assert_eq!(pool_line(&pool), line);
+        assert_eq!(pool_trouble(&pool), None);
+        pool.last_failure = Some("worker pool-2 ended\u{1b}".to_owned());
+        assert_eq!(pool_trouble(&pool), None);
+        (pool.failures, pool.pause_ms, pool.min, pool.max) = (3, 1_500, 2, 2);
+        let trouble = "3 failures of workers in a row, the last: worker pool-2 ended\\u{1b}; the next may start in 1.5s";
+        assert_eq!(pool_trouble(&pool).unwrap(), trouble);
+        assert!(pool_line(&pool).starts_with("this machine's workers: 2 wanted; 1 ready"));
+        let json = pool_json(&pool);
+        assert_eq!(
+            (&json["members"][1]["state"], &json["failures"]),
+            (&"starting".into(), &3.into())
+        );
+    }
+}

@@ -1,5 +1,6 @@
 //! A coordinator and workers as processes of their own, over TCP with keys; and their deaths.
 
+use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -169,6 +170,28 @@ fn the_steps_of_a_worker_that_is_killed_run_on_another() {
     when(&place, &run, "done", is_done);
     assert_eq!(events(&place, &run, "attempt-lost"), 3);
     assert_eq!(events(&place, &run, "attempt-succeeded"), 4);
+}
+
+#[test]
+fn workers_that_leave_and_come_back_one_after_the_other_fail_no_step() {
+    let place = place();
+    let server = Server::start(&place, "tcp://127.0.0.1:0");
+    let mut workers = VecDeque::from(["one", "two"].map(|name| worker(&place, &server, name)));
+    let naps = ["1"; 40].join(", ");
+    let text = std::fs::read_to_string(sleepers(&place, 1)).unwrap();
+    let many = text.replace("[1, 1, 1]", &format!("[{naps}]")).replace("at_once: 3", "at_once: 40");
+    let run = start(&place, &place.write("many.yaml", &many).display().to_string());
+    when(&place, &run, "under way", |shown| are_running(shown, 8));
+    for name in ["one", "two"] {
+        let leaves = workers.pop_front().unwrap();
+        leaves.signal(Signal::TERM);
+        leaves.end().ok();
+        workers.push_back(worker(&place, &server, name));
+    }
+    let shown = when(&place, &run, "done", |shown| shown["status"] != "running");
+    assert!(is_done(&shown), "{shown:#}");
+    assert_eq!(events(&place, &run, "attempt-failed"), 0);
+    assert_eq!(events(&place, &run, "attempt-succeeded"), 41);
 }
 
 #[test]

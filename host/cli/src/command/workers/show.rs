@@ -88,10 +88,16 @@ mod tests {
     #[test]
     fn text_has_the_worker_and_what_it_runs() {
         let output = Output::captured(Format::Text);
-        write(&output, &worker("ab", "node\u{9b}1")).unwrap();
+        let managed = ShownWorker { managed: Some(77), ..worker("ab", "node\u{9b}1") };
+        write(&output, &managed).unwrap();
         let stdout = output.written().stdout;
-        let parts =
-            ["worker    ab", "name      node\\u{9b}1", "1 of 4 busy", "fetch[2]#3", "brief"];
+        let parts = [
+            "worker    ab",
+            "name      node\\u{9b}1",
+            "1 of 4 busy",
+            "as process 77",
+            "fetch[2]#3",
+        ];
         for part in parts {
             assert!(stdout.contains(part), "`{part}` is missing in\n{stdout}");
         }
