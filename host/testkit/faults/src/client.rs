@@ -149,7 +149,7 @@ impl Client {
         &mut self,
         name: &str,
         limit: Duration,
-        is: impl Fn(Option<&ShownWorker>) -> bool,
+        mut is: impl FnMut(Option<&ShownWorker>) -> bool,
     ) -> Result<()> {
         let found = clock::until(limit, || match self.workers() {
             Ok(workers) => is(workers.iter().find(|it| it.name == name)).then_some(Ok(())),

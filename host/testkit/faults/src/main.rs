@@ -9,6 +9,7 @@ mod cluster;
 mod failure;
 mod history;
 mod marks;
+mod net;
 mod options;
 mod process;
 mod report;

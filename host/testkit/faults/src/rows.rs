@@ -1,7 +1,11 @@
 //! The rows of the table of faults.
 
+mod cut;
 mod kill_coordinator;
 mod kill_worker;
+mod netem;
+mod rolling;
+mod stop;
 
 use crate::failure::Result;
 use crate::report::Outcome;
@@ -18,4 +22,5 @@ pub(crate) struct Row {
 }
 
 /// All of them, in the order.
-pub(crate) const ROWS: &[Row] = &[kill_worker::ROW, kill_coordinator::ROW];
+pub(crate) const ROWS: &[Row] =
+    &[kill_worker::ROW, stop::ROW, kill_coordinator::ROW, cut::ROW, netem::ROW, rolling::ROW];

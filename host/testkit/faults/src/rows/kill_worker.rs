@@ -69,7 +69,7 @@ fn carry_out(tools: &Tools) -> Result<Outcome> {
 }
 
 /// When what had begun on a worker that died began anew.
-fn successors(had: &[Execution], others: &[Execution]) -> Vec<u64> {
+pub(super) fn successors(had: &[Execution], others: &[Execution]) -> Vec<u64> {
     let next = |lost: &Execution| {
         let later = others.iter().filter(|it| it.run == lost.run && it.task == lost.task);
         later.filter(|it| it.attempt > lost.attempt).map(|it| it.start_ns).min()
