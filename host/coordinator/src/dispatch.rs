@@ -297,10 +297,10 @@ impl EventLoop {
 
     /// The end of an attempt did not count.
     pub(crate) fn note_late(&mut self, reply: &ReplyTo) {
-        if let ReplyTo::Taken(worker, ..) = reply
+        if let ReplyTo::Taken(worker, attempt, _) = reply
             && let Some(worker) = self.dispatcher.workers.get_mut(*worker)
         {
-            worker.counts.late += 1;
+            worker.note_late(*attempt);
         }
     }
 

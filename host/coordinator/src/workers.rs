@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use wfhost_transport::PeerKey;
 use wfhost_transport::message::{Hello, LABEL_BYTES_MAX, LABELS_MAX};
-use wfhost_workflow::{MonotonicMs, WorkerId};
+use wfhost_workflow::{AttemptId, MonotonicMs, WorkerId};
 
 /// A name is for people.
 const NAME_BYTES_MAX: usize = 256;
@@ -16,6 +16,9 @@ const NAME_BYTES_KEPT: usize = 64;
 /// Processes that ended, and may still be named as those with which attempts were lost: these are
 /// decided on at once.
 const FORMER_MAX: usize = 256;
+
+/// Late ends of one worker that are told from those before them.
+const LATE_MAX: usize = 256;
 
 /// Workers by their connection.
 #[derive(Default)]
@@ -42,9 +45,24 @@ pub(crate) struct Connected {
     pub(crate) told_at: MonotonicMs,
     pub(crate) draining: bool,
     pub(crate) counts: Counts,
+    /// Attempts whose ends came too late, the newest last: one that is said again is not counted
+    /// again.
+    late: VecDeque<AttemptId>,
 }
 
 impl Connected {
+    /// The end of this attempt came too late.
+    pub(crate) fn note_late(&mut self, attempt: AttemptId) {
+        if self.late.contains(&attempt) {
+            return;
+        }
+        if self.late.len() == LATE_MAX {
+            self.late.pop_front();
+        }
+        self.late.push_back(attempt);
+        self.counts.late += 1;
+    }
+
     /// What this process is called in journals: no other one is called the same.
     fn process(&self) -> String {
         let name = &self.name[..self.name.floor_char_boundary(NAME_BYTES_KEPT)];
@@ -57,7 +75,7 @@ impl Connected {
 pub(crate) struct Counts {
     pub(crate) done: u64,
     pub(crate) failed: u64,
-    /// Ends that came after another attempt was begun, or twice.
+    /// Attempts whose ends came after another one was begun.
     pub(crate) late: u64,
     /// Ends of attempts that it was never given.
     pub(crate) forged: u64,
@@ -110,8 +128,10 @@ impl Workers {
         // Only who is on this machine can be of this process's pool.
         let managed = managed.filter(|_| key == PeerKey::Local);
         let before = self.connected.remove(&worker);
-        let (joined_at, counts, draining) = before
-            .map_or((now, Counts::default(), false), |it| (it.joined_at, it.counts, it.draining));
+        let (joined_at, counts, draining, late) = before.map_or_else(
+            || (now, Counts::default(), false, VecDeque::new()),
+            |it| (it.joined_at, it.counts, it.draining, it.late),
+        );
         let connected = Connected {
             key,
             instance,
@@ -125,6 +145,7 @@ impl Workers {
             told_at: now,
             draining,
             counts,
+            late,
         };
         self.connected.insert(worker, connected);
     }

@@ -34,6 +34,9 @@ const FLUSH_EVERY: Duration = Duration::from_millis(100);
 /// A coordinator cannot ask for more heartbeats than this.
 const HEARTBEAT_MIN: Duration = Duration::from_millis(10);
 
+/// A hello is not repeated sooner: it may take that long to be answered.
+const HELLO_AGAIN: Duration = Duration::from_millis(500);
+
 /// How often a link that is full is tried again.
 const RETRY_EVERY: Duration = Duration::from_millis(5);
 
@@ -106,6 +109,8 @@ pub struct Worker {
     flush_at: Option<Instant>,
     fetches: Fetches,
     heartbeat: Option<Heartbeat>,
+    /// When it said who it is, until it is welcomed.
+    hello_at: Option<Instant>,
     draining: bool,
     ending: Option<Ending>,
 }
@@ -154,6 +159,7 @@ impl Worker {
             flush_at: None,
             fetches: Fetches::default(),
             heartbeat: None,
+            hello_at: None,
             draining: false,
             ending: None,
         };
@@ -165,7 +171,7 @@ impl Worker {
     }
 
     fn run(mut self, ended: &Sender<Ending>) {
-        self.hello();
+        self.hello(clock::now());
         let mut events = Vec::new();
         let ending = loop {
             if let Err(error) = self.turn(&mut events) {
@@ -251,7 +257,9 @@ impl Worker {
             }
             ToWorker::Heartbeat => {}
             ToWorker::Drain => self.drain(),
-            ToWorker::Identify => self.hello(),
+            // It asks for each message that it had from a stranger: one hello answers them all.
+            ToWorker::Identify if self.said_hello(now) => {}
+            ToWorker::Identify => self.hello(now),
         }
     }
 
@@ -287,7 +295,13 @@ impl Worker {
         }
     }
 
-    fn hello(&mut self) {
+    /// Whether a hello is on its way.
+    fn said_hello(&self, now: Instant) -> bool {
+        self.hello_at.is_some_and(|at| now.saturating_duration_since(at) < HELLO_AGAIN)
+    }
+
+    fn hello(&mut self, now: Instant) {
+        self.hello_at = Some(now);
         let held = |(attempt, running): (&AttemptId, &Running)| Held {
             attempt: *attempt,
             token: running.token,
@@ -323,7 +337,7 @@ impl Worker {
         }
         self.outbox.clear();
         self.link.reconnect()?;
-        self.hello();
+        self.hello(now);
         Ok(())
     }
 
@@ -334,6 +348,7 @@ impl Worker {
             self.ending = Some(Ending::Refused(reason));
             return;
         }
+        self.hello_at = None;
         let every = Duration::from_millis(heartbeat_ms).max(HEARTBEAT_MIN);
         self.heartbeat = Some(Heartbeat { every, next_at: now + every, untaken: 0 });
         (self.news)(News::Joined);

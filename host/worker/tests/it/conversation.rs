@@ -375,8 +375,16 @@ fn asked_again_it_names_what_it_is_running() {
     let mut world = World::new(Setting::default());
     let waiting = world.waiting(1);
     world.tell(&ToWorker::Identify);
+    world.tell(&ToWorker::Identify);
     let held = Held { attempt: waiting, token: TOKEN };
-    assert_eq!(world.next(), hello(4, vec![held]));
+    let said = hello(4, vec![held]);
+    assert_eq!(world.next(), said);
+    // It was asked twice before it was welcomed, and says it once.
+    world.welcome();
+    world.tell(&ToWorker::Identify);
+    assert_eq!(world.next(), said);
+    world.tell(&ToWorker::Cancel { attempt: waiting, token: TOKEN });
+    assert_eq!(world.failure_of(waiting).code, CANCELLED);
 }
 
 #[test]

@@ -90,9 +90,12 @@ pub(crate) fn hello(slots: u32, running: Vec<Held>) -> FromWorker {
 impl World {
     pub(crate) fn new(setting: Setting) -> Self {
         let mut world = Self::unwelcomed(setting);
-        let welcome = ToWorker::Welcome { protocol: PROTOCOL, heartbeat_ms: HEARTBEAT_MS };
-        world.tell(&welcome);
+        world.welcome();
         world
+    }
+
+    pub(crate) fn welcome(&mut self) {
+        self.tell(&ToWorker::Welcome { protocol: PROTOCOL, heartbeat_ms: HEARTBEAT_MS });
     }
 
     /// Has had the hello and not answered it.
