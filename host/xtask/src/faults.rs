@@ -7,6 +7,7 @@ use crate::{demo, guests, place, process, setup};
 /// Sets up, builds and breaks.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     setup::host()?;
+    setup::network()?;
     guests::build(Way::Any)?;
     demo::build_host()?;
     let program = place::built("wfhost-faults")?;

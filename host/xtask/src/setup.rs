@@ -3,6 +3,7 @@
 mod cplusplus;
 pub(crate) mod guest_target;
 mod libzmq;
+mod network;
 mod packages;
 
 use crate::failure::{Failure, Result};
@@ -10,6 +11,7 @@ use crate::{place, process};
 
 pub(crate) use cplusplus::cplusplus;
 pub(crate) use libzmq::libzmq;
+pub(crate) use network::network;
 
 /// The oldest compiler that builds the host; the workspace's `rust-version`.
 const RUSTC_MINOR_MIN: u32 = 95;
