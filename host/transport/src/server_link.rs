@@ -161,16 +161,17 @@ impl ServerLink {
         let (bell, waker) = Bell::new()?;
         let hub = &options.hub;
         let encrypted = options.network.iter().find(|bind| bind.key.is_some());
-        let (doorkeeper, guard, keys_changed) = match encrypted {
-            Some(bind) if !has_curve() => {
-                return Err(Error::NoCurve { endpoint: bind.endpoint.to_string() });
-            }
-            Some(_) => {
-                let (doorkeeper, guard, changed) =
-                    Doorkeeper::start(hub, options.keys.clone(), waker.clone())?;
-                (Some(doorkeeper), guard, changed)
-            }
-            None => (None, Guard::default(), Arc::default()),
+        if let Some(bind) = encrypted.filter(|_| !has_curve()) {
+            return Err(Error::NoCurve { endpoint: bind.endpoint.to_string() });
+        }
+        let is_local = |endpoint: &Endpoint| matches!(endpoint, Endpoint::Ipc(_));
+        let local = options.control.is_some() || options.workers.iter().any(is_local);
+        let (doorkeeper, guard, keys_changed) = if local || encrypted.is_some() {
+            let (doorkeeper, guard, changed) =
+                Doorkeeper::start(hub, options.keys.clone(), waker.clone())?;
+            (Some(doorkeeper), guard, changed)
+        } else {
+            (None, Guard::default(), Arc::default())
         };
         let (mut sockets, mut local_workers) = (Vec::new(), None);
         for endpoint in &options.workers {

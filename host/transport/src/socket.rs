@@ -87,6 +87,9 @@ pub struct Curve {
 /// A router on the network asks about every connection; libzmq does so where a name is set.
 const ZAP_DOMAIN: &str = "wfhost";
 
+/// Of connections over `ipc`, which have no keys: who connects is told by its user.
+const LOCAL_DOMAIN: &str = "wfhost-local";
+
 /// Where libzmq asks.
 const ZAP_ENDPOINT: &str = "inproc://zeromq.zap.01";
 
@@ -212,6 +215,9 @@ impl Router {
         let socket = make(hub, zmq::ROUTER, bounds)?;
         let bind = || {
             socket.set_router_mandatory(true)?;
+            if matches!(endpoint, Endpoint::Ipc(_)) {
+                socket.set_zap_domain(LOCAL_DOMAIN)?;
+            }
             if let Some(key) = key {
                 socket.set_zap_domain(ZAP_DOMAIN)?;
                 socket.set_curve_server(true)?;
@@ -365,6 +371,8 @@ pub(crate) struct ZapQuestion {
     pub(crate) mechanism: String,
     /// Whose it is: whoever asks holds this key's secret half.
     pub(crate) key: Option<PublicKey>,
+    /// Which user has connected, over `ipc`.
+    pub(crate) user: Option<u32>,
 }
 
 /// Where libzmq asks who may connect (ZeroMQ RFC 27).
@@ -406,7 +414,8 @@ impl ZapSocket {
         let (address, mechanism) = (text(3), text(5));
         let key = parts.get(6).filter(|_| mechanism == "CURVE");
         let key = key.and_then(|key| Some(PublicKey::new(key.as_slice().try_into().ok()?)));
-        Ok(Some(ZapQuestion { id: parts[1].clone(), address, mechanism, key }))
+        let user = (text(2) == LOCAL_DOMAIN).then(|| user_of(&address)).flatten();
+        Ok(Some(ZapQuestion { id: parts[1].clone(), address, mechanism, key, user }))
     }
 
     /// Lets the connection in as `user`, or not at all.
@@ -422,6 +431,11 @@ impl ZapSocket {
         ];
         self.socket.send_multipart(parts, 0).map_err(|source| Error::system("check keys", source))
     }
+}
+
+/// Of what the operating system tells libzmq of a peer over `ipc`, which ends in `:uid:gid:pid`.
+fn user_of(address: &str) -> Option<u32> {
+    address.rsplit(':').nth(2)?.parse().ok()
 }
 
 fn receive(socket: &zmq::Socket) -> Result<Option<Frame>, Error> {
@@ -477,6 +491,20 @@ pub(crate) fn wait<'a>(
         Err(zmq::Error::EINTR) => Ok(false),
         Err(source) => {
             Err(Error::System { doing: "wait for messages", source: io::Error::from(source) })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peers_user_is_read() {
+        assert_eq!(user_of("localhost:1000:100:4242"), Some(1000));
+        assert_eq!(user_of(":0:0:1"), Some(0));
+        for nobody in ["", "127.0.0.1", "a:b:c", "1:2"] {
+            assert_eq!(user_of(nobody), None, "{nobody}");
         }
     }
 }

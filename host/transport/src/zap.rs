@@ -165,10 +165,12 @@ impl Door {
 
     fn answer(&mut self, question: &ZapQuestion) {
         let known = question.key.and_then(|key| Some((key, self.watch.guard.role(&key)?)));
-        let user = known.map(|(key, role)| match role {
+        let by_key = known.map(|(key, role)| match role {
             Role::Worker => format!("w{key}"),
             Role::Client => format!("c{key}"),
         });
+        let user = by_key
+            .or_else(|| question.user.filter(|user| is_let_in(*user)).map(|_| LOCAL.to_owned()));
         if user.is_none() {
             self.refusals.note(question);
         }
@@ -176,6 +178,14 @@ impl Door {
             tracing::warn!(%error, "a connection could not be answered");
         }
     }
+}
+
+/// What messages of this user's own processes are marked with.
+const LOCAL: &str = "local";
+
+/// This process's own user, and the one who may do anything here.
+fn is_let_in(user: u32) -> bool {
+    user == 0 || user == rustix::process::geteuid().as_raw()
 }
 
 /// What tells that a file was changed: a list is often replaced by renaming.
@@ -239,7 +249,7 @@ impl Refusals {
         if self.count <= REFUSALS_LOGGED {
             let key = question.key.map_or_else(|| "none".to_owned(), |key| key.to_string());
             let (address, mechanism) = (&question.address, &question.mechanism);
-            tracing::warn!(%address, %mechanism, %key, "a connection was refused: its key is in no list");
+            tracing::warn!(%address, %mechanism, %key, "a connection was refused: its key is in no list, or it is another user's");
         }
     }
 }
@@ -247,6 +257,12 @@ impl Refusals {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_user_is_not_let_in() {
+        let own = rustix::process::geteuid().as_raw();
+        assert!(is_let_in(own) && is_let_in(0) && !is_let_in(own + 1));
+    }
 
     #[test]
     fn a_key_in_both_lists_is_refused_and_bad_lists_change_nothing() {
