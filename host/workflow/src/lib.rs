@@ -19,7 +19,7 @@ pub mod schema;
 mod time;
 mod typing;
 
-pub use contract::Contract;
+pub use contract::{Compatibility, Contract};
 pub use definition::Definition;
 pub use failure::{Failure, FailureKind, UnknownFailureKind};
 pub use grants::{AllowedDir, Determinism, DirAsk, DirGrant, DirMode, PinnedPlugin};

@@ -7,8 +7,9 @@ use toml::Value;
 use crate::manifests::{self, Member};
 
 /// Package → the packages of the workspace that it may be built with.
-const DIRECTION: [(&str, &[&str]); 19] = [
+const DIRECTION: [(&str, &[&str]); 20] = [
     ("wfhost-workflow", &[]),
+    ("wfhost-bundle", &["wfhost-workflow"]),
     ("wfhost-checkpoint", &["wfhost-workflow"]),
     ("wfhost-transport", &["wfhost-workflow"]),
     ("wfhost-plugin", &["wfhost-workflow"]),
@@ -37,6 +38,7 @@ const DIRECTION: [(&str, &[&str]); 19] = [
 
 const HOST: &[&str] = &[
     "wfhost-workflow",
+    "wfhost-bundle",
     "wfhost-checkpoint",
     "wfhost-transport",
     "wfhost-plugin",
@@ -56,11 +58,14 @@ const BENCH: &[&str] = &[
 ];
 
 /// Driver → the packages that may name it. Names that end in `*` stand for all that begin so.
-const OWNERS: [(&str, &[&str]); 9] = [
+const OWNERS: [(&str, &[&str]); 12] = [
     ("wasmtime*", &["wfhost-plugin"]),
     ("wit-component", &["wfhost-plugin", "wfhost-testkit"]),
     ("wasi-preview1-component-adapter-provider", &["wfhost-plugin"]),
     ("sled", &["wfhost-checkpoint"]),
+    ("tar", &["wfhost-bundle"]),
+    ("zstd*", &["wfhost-bundle"]),
+    ("ed25519*", &["wfhost-bundle"]),
     ("zmq*", &["wfhost-transport"]),
     ("axum*", &["wfhost-http-api"]),
     ("clap*", &["wfhost", "xtask"]),

@@ -98,6 +98,16 @@ impl Fit {
         }
     }
 
+    /// Whether every value of `given` is accepted; `false`: nothing certain can be said.
+    pub(crate) fn accepts(&mut self, given: &Type, wanted: &Type) -> Result<bool, Misfit> {
+        self.pairs = 0;
+        match self.compare(given, wanted, 0) {
+            Outcome::Misfit(misfit) => Err(misfit),
+            Outcome::Fits => Ok(true),
+            Outcome::Unclear => Ok(false),
+        }
+    }
+
     fn compare(&mut self, given: &Type, wanted: &Type, depth: usize) -> Outcome {
         let (Type::Known(from), Type::Known(to)) = (given, wanted) else { return Outcome::Unclear };
         let key = (Arc::as_ptr(from) as usize, Arc::as_ptr(to) as usize);

@@ -1,0 +1,33 @@
+//! Bundles: what a team deploys. One file with plugins, workflows and their manifests, by
+//! content, signed by whoever answers for it.
+//!
+//! Values in, values out, but for reading and writing the files that a caller names. Never runs
+//! anything from a bundle, never opens a component: what a component offers is told by the host.
+//! Invariant: whatever is read from a bundle has been held against the bundle's digest.
+//! `FORMAT.md` says what the bytes are.
+
+pub mod bounds;
+mod contents;
+pub mod diff;
+mod file;
+mod hex;
+mod keys;
+pub mod manifest;
+mod pack;
+mod path;
+mod payload;
+mod signature;
+mod toml_text;
+mod tree;
+pub mod trust;
+mod unpack;
+
+pub use contents::{Bundle, BundledPlugin, BundledWorkflow, ContentError};
+pub use file::{BundleFile, FORMAT_VERSION, FormatError, write};
+pub use keys::{KeyError, KeyId, NotAKeyId, SigningKey};
+pub use pack::{PackError, pack, plan};
+pub use path::{BundlePath, PathClash, PathError};
+pub use payload::{PayloadError, Take};
+pub use signature::{SignatureError, Signatures};
+pub use tree::{Tree, TreeEntry, TreeError};
+pub use unpack::{UnpackError, unpack};

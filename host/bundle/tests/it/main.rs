@@ -1,0 +1,9 @@
+//! Bundles from the outside: folders, files, bytes.
+
+mod diffing;
+mod folder;
+mod hostile;
+mod manifests;
+mod packing;
+mod properties;
+mod signing;
