@@ -19,7 +19,16 @@ pub fn bundle_schema() -> Value {
 }
 
 fn schema_of<T: JsonSchema>() -> Value {
-    SchemaGenerator::default().into_root_schema_for::<T>().to_value()
+    let mut schema = SchemaGenerator::default().into_root_schema_for::<T>().to_value();
+    if let Value::Object(fields) = &mut schema {
+        // What it is, first: it is a file that people open.
+        for name in ["title", "$schema"] {
+            if let Some(value) = fields.shift_remove(name) {
+                fields.shift_insert(0, name.to_owned(), value);
+            }
+        }
+    }
+    schema
 }
 
 /// Every limit by its name.
