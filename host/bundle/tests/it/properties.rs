@@ -4,8 +4,7 @@ use std::io::{Cursor, Read};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use wfhost_bundle::{
-    Bundle, BundleFile, BundlePath, FormatError, PayloadError, Signatures, Take, Tree, TreeEntry,
-    write,
+    Bundle, BundleFile, BundlePath, FormatError, Signatures, Take, Tree, TreeEntry, write,
 };
 
 type Files = BTreeMap<String, Vec<u8>>;
@@ -119,18 +118,22 @@ proptest! {
         let all: Vec<_> = files.iter().collect();
         let bytes = packed(&all);
         let tree = BundleFile::open(Cursor::new(&bytes)).unwrap().tree().text().len();
-        let payload = if frame { [&[0x28, 0xb5, 0x2f, 0xfd][..], &payload].concat() } else { payload };
+        let magic: &[u8] = if frame { &[0x28, 0xb5, 0x2f, 0xfd] } else { &[] };
+        let payload = [magic, &payload].concat();
         let mut made = bytes[..64 + tree].to_vec();
         made[24..32].copy_from_slice(&(payload.len() as u64).to_le_bytes());
         made.extend_from_slice(&payload);
         made.extend_from_slice(b"wfhost-signatures 1\nend\n");
         let mut file = BundleFile::open(Cursor::new(&made)).unwrap();
-        prop_assert!(matches!(file.check_files(), Err(FormatError::Payload(PayloadError::Compressed(_)))));
+        prop_assert!(matches!(file.check_files(), Err(FormatError::Payload(_))));
         prop_assert!(Bundle::read(&mut file).is_err());
     }
 
     #[test]
-    fn random_manifests_and_lists_of_keys_do_no_harm(text in "(?s).{0,400}", bytes in vec(any::<u8>(), 0..300)) {
+    fn random_manifests_and_lists_of_keys_do_no_harm(
+        text in "(?s).{0,400}",
+        bytes in vec(any::<u8>(), 0..300),
+    ) {
         for text in [text, String::from_utf8_lossy(&bytes).into_owned()] {
             drop(wfhost_bundle::manifest::BundleManifest::parse(&text));
             drop(wfhost_bundle::manifest::PluginManifest::parse(&text));
