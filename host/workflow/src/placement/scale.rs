@@ -124,9 +124,8 @@ impl Scaler {
         let needed = self.workers_for(asked);
         if needed > self.wanted && self.may_step_up(now, &load) {
             let step = (needed - self.wanted).min(self.wanted.max(1));
-            self.wanted = self.wanted.saturating_add(step).min(self.bounds.max);
+            self.wanted += step;
             self.stepped_at = Some(now);
-            self.window = None;
         }
         self.cool_down(now, asked);
         self.wanted
@@ -146,8 +145,8 @@ impl Scaler {
             return;
         }
         let enough = window.peak;
-        self.window = Some(Window { since: now, peak: asked });
-        self.wanted = self.wanted.min(self.workers_for(enough)).max(self.bounds.min);
+        self.window = None;
+        self.wanted = self.wanted.min(self.workers_for(enough));
     }
 
     /// As many as have the slots for this, as far as there may be so many.

@@ -107,9 +107,11 @@ proptest! {
         rules in rules(),
         join_ms in 0..3_000_u64,
         present in 0..60_u32,
+        before in 0..400_u64,
         steps in 0..400_u64,
     ) {
         let mut world = World::new(bounds, rules, join_ms, present);
+        world.ticks(3 * rules.cool_down.0, before);
         world.ticks(settling_ms(rules, join_ms), steps);
         let needed = u32::try_from(steps.div_ceil(u64::from(rules.slots))).unwrap();
         let met = needed.clamp(bounds.min(), bounds.max());
@@ -180,9 +182,10 @@ fn what_has_just_come_is_left_to_the_slots_that_become_free() {
     };
     assert_eq!(decide(0, 199, 1), 1);
     assert_eq!(decide(100, 200, 1), 2);
-    // The second is not there yet.
+    // The second is not there yet; then it is, and it is too soon.
     assert_eq!(decide(2_000, 2_000, 1), 2);
-    assert_eq!(decide(2_100, 2_000, 2), 4);
+    assert_eq!(decide(599, 699, 2), 2);
+    assert_eq!(decide(600, 700, 2), 4);
 }
 
 #[test]
@@ -203,6 +206,10 @@ fn those_that_end_together_are_one_failure() {
     assert_eq!(restarts.failed(MonotonicMs(50), DurationMs(0), 1.0), DurationMs(150));
     assert_eq!(restarts.failures(), 1);
     assert_eq!(restarts.failed(MonotonicMs(200), DurationMs(0), 1.0), DurationMs(400));
+    // One that was there for long is no failed start.
+    let long = MonotonicMs(700);
+    assert_eq!(restarts.failed(long, HEALTHY, 1.0), PAUSE_FIRST);
+    assert_eq!(restarts.failures(), 1);
     restarts.forget();
     assert_eq!((restarts.failures(), restarts.pause(MonotonicMs(300))), (0, DurationMs(0)));
 }
