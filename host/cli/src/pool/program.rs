@@ -38,7 +38,8 @@ pub(super) struct Program {
 impl Program {
     /// The file that this process was started from.
     pub(super) fn of_this_process() -> std::io::Result<Self> {
-        Self::at(std::env::current_exe()?)
+        // One whose file was replaced or removed before it looked has no path.
+        std::env::current_exe().and_then(Self::at).or_else(|_| Self::at(ITSELF.into()))
     }
 
     fn at(path: PathBuf) -> std::io::Result<Self> {

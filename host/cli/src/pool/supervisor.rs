@@ -249,18 +249,28 @@ impl Supervisor {
             member.seen_at = now;
             member.busy = worker.busy;
             member.worker_id = Some(worker.id.clone());
+            if member.leaving && !worker.draining {
+                // It was told on a connection that is gone.
+                let again = Request::DrainWorker { worker: worker.id.clone() };
+                let _refused_later = self.coordinator.request(again);
+            }
             // By an operator: another one takes its place.
             member.leaving |= worker.draining;
         }
+        self.forget_failures(now);
+    }
+
+    /// A worker as it would be started now has been there for long enough.
+    fn forget_failures(&mut self, now: MonotonicMs) {
+        if self.restarts.failures() == 0 || self.restarts.pause(now) > DurationMs(0) {
+            return;
+        }
+        let setup = self.command.setup(self.program.tag());
         let is_healthy = |member: &Member| {
-            member.joined_at.is_some_and(|at| now - at >= HEALTHY) && !member.leaving
+            let joined_at = member.joined_at.filter(|_| !member.leaving && member.setup == setup);
+            joined_at.is_some_and(|at| now - at >= HEALTHY)
         };
-        if self.restarts.failures() > 0
-            && self.restarts.pause(now) == DurationMs(0)
-            && self.members.iter().any(|member| {
-                is_healthy(member) && member.setup == self.command.setup(self.program.tag())
-            })
-        {
+        if self.members.iter().any(is_healthy) {
             self.restarts.forget();
         }
     }
@@ -278,7 +288,7 @@ impl Supervisor {
 
     fn end_hanging(&mut self, now: MonotonicMs) {
         for member in &self.members {
-            if !member.leaving && now - member.seen_at > JOIN_LIMIT {
+            if now - member.seen_at > JOIN_LIMIT {
                 tracing::warn!(worker = member.name, "a worker hangs, and is ended");
                 member.kill();
             }
