@@ -42,7 +42,7 @@ clients have lists of their own, which are read again when they change. A key th
 not listened to from then on. Open runs go on, also those of a process that was killed.
 
 Workers of this machine are started and watched by this process: one, where nobody else could run
-a step; as many as the options below or `wfhost workers scale` say. One that ends is replaced,
+a step; as many as the options above or `wfhost workers scale` say. One that ends is replaced,
 with pauses that grow if that happens again and again. When wfhost is replaced on disk they are
 replaced too, one by one, each when its successor is there. They outlive a coordinator that is
 killed, and are counted again by the one that is started next; without one they leave after two
@@ -73,9 +73,9 @@ pub(crate) struct ServeCommandArgs {
     #[arg(long, conflicts_with_all = ["key", "workers", "clients"])]
     insecure: bool,
     #[command(flatten)]
-    pool: PoolArgs,
-    #[command(flatten)]
     serve: ServeArgs,
+    #[command(flatten)]
+    pool: PoolArgs,
 }
 
 /// `ADDRESS` or `ADDRESS=FILE`.
