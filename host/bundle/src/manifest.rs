@@ -15,7 +15,7 @@ use semver::Version;
 use serde::Deserialize;
 
 pub use bundle::BundleManifest;
-pub use plugin::PluginManifest;
+pub use plugin::{PluginManifest, check_guest_path};
 pub use schema::{bundle_schema, plugin_schema};
 
 use crate::bounds::{ARGUMENTS_MAX, LABELS_MAX, NAME_CHARS_MAX, TEXT_CHARS_MAX};

@@ -3,11 +3,9 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-use wfhost_workflow::{DirAsk, DirMode};
-
-/// A manifest is a page, not a document.
-const MANIFEST_BYTES_MAX: u64 = 64 << 10;
+use wfhost_bundle::bounds::MANIFEST_BYTES_MAX;
+use wfhost_bundle::manifest::PluginManifest;
+use wfhost_workflow::DirAsk;
 
 /// What a plugin's `plugin.toml` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,38 +42,6 @@ pub enum ManifestError {
     },
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    name: String,
-    version: String,
-    #[serde(default)]
-    grants: Grants,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Grants {
-    #[serde(default)]
-    dirs: Vec<Dir>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Dir {
-    #[serde(rename = "as")]
-    guest_path: String,
-    mode: Mode,
-}
-
-#[derive(Deserialize)]
-enum Mode {
-    #[serde(rename = "ro")]
-    ReadOnly,
-    #[serde(rename = "rw")]
-    ReadWrite,
-}
-
 impl Manifest {
     /// Finds the manifest of a component: `<stem>.plugin.toml` beside it, else
     /// `plugin.toml` in its folder. `None`: the plugin asks for nothing.
@@ -100,22 +66,12 @@ impl Manifest {
     /// # Errors
     /// [`ManifestError::Invalid`] with line and column.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ManifestError> {
-        let invalid = |problem| ManifestError::Invalid { path: path.to_owned(), problem };
-        let file: File =
-            toml::from_str(text).map_err(|error| invalid(with_hint(&error.to_string())))?;
-        let mut dirs: Vec<DirAsk> = Vec::new();
-        for Dir { guest_path, mode } in file.grants.dirs {
-            check_guest_path(&guest_path).map_err(|why| invalid(format!("grants.dirs: {why}")))?;
-            if dirs.iter().any(|ask| ask.guest_path == guest_path) {
-                return Err(invalid(format!("grants.dirs: `{guest_path}` is asked for twice")));
-            }
-            let mode = match mode {
-                Mode::ReadOnly => DirMode::ReadOnly,
-                Mode::ReadWrite => DirMode::ReadWrite,
-            };
-            dirs.push(DirAsk { guest_path, mode });
-        }
-        Ok(Self { path: path.to_owned(), name: file.name, version: file.version, dirs })
+        let said = PluginManifest::parse(text).map_err(|error| ManifestError::Invalid {
+            path: path.to_owned(),
+            problem: error.to_string(),
+        })?;
+        let PluginManifest { name, version, dirs, .. } = said;
+        Ok(Self { path: path.to_owned(), name, version, dirs })
     }
 }
 
@@ -131,36 +87,10 @@ fn read(path: &Path) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// Why `path` is no path inside the sandbox.
-pub(crate) fn check_guest_path(path: &str) -> Result<(), String> {
-    let parts: Vec<&str> = path.split('/').skip(1).collect();
-    let plain = |part: &&str| !matches!(*part, "" | "." | "..");
-    if path.starts_with('/') && !parts.is_empty() && parts.iter().all(plain) {
-        return Ok(());
-    }
-    Err(format!("`{path}` must be an absolute path without `.`, `..` or a slash at its end"))
-}
-
-/// Adds the nearest known key where the parser met an unknown one.
-fn with_hint(problem: &str) -> String {
-    let problem = problem.trim_end();
-    let Some((_, names)) = problem.split_once("unknown field `") else {
-        return problem.to_owned();
-    };
-    let mut names = names.split('`').step_by(2);
-    let unknown = names.next().unwrap_or_default();
-    let near = names
-        .map(|known| (strsim::jaro_winkler(unknown, known), known))
-        .filter(|(likeness, _)| *likeness > 0.7)
-        .max_by(|(left, _), (right, _)| left.total_cmp(right));
-    match near {
-        Some((_, known)) => format!("{problem}\ndid you mean `{known}`?"),
-        None => problem.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use wfhost_workflow::DirMode;
+
     use super::*;
 
     fn problem(text: &str) -> String {

@@ -188,7 +188,7 @@ fn dirs_of(dirs: Vec<Dir>) -> Result<Vec<DirAsk>, ManifestError> {
 ///
 /// # Errors
 /// A sentence for people.
-pub(crate) fn check_guest_path(path: &str) -> Result<(), String> {
+pub fn check_guest_path(path: &str) -> Result<(), String> {
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     let plain = |part: &&str| !matches!(*part, "" | "." | "..");
     if path.starts_with('/') && !parts.is_empty() && parts.iter().all(plain) {

@@ -12,7 +12,7 @@ const DIRECTION: [(&str, &[&str]); 20] = [
     ("wfhost-bundle", &["wfhost-workflow"]),
     ("wfhost-checkpoint", &["wfhost-workflow"]),
     ("wfhost-transport", &["wfhost-workflow"]),
-    ("wfhost-plugin", &["wfhost-workflow"]),
+    ("wfhost-plugin", &["wfhost-bundle", "wfhost-workflow"]),
     ("wfhost-coordinator", &["wfhost-checkpoint", "wfhost-transport", "wfhost-workflow"]),
     ("wfhost-worker", &["wfhost-plugin", "wfhost-transport", "wfhost-workflow"]),
     (
