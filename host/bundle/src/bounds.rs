@@ -49,8 +49,5 @@ pub(crate) const LABELS_MAX: usize = 64;
 /// Functions that a manifest lists.
 pub(crate) const EXPORTS_MAX: usize = 1_000;
 
-/// Directories that a manifest asks for.
-pub(crate) const DIRS_MAX: usize = 64;
-
 /// Arguments of a build command.
 pub(crate) const ARGUMENTS_MAX: usize = 256;

@@ -13,6 +13,7 @@ mod file;
 mod hex;
 mod keys;
 pub mod manifest;
+pub mod on_disk;
 mod pack;
 mod path;
 mod payload;

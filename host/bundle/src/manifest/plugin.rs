@@ -10,7 +10,7 @@ use wfhost_workflow::definition::did_you_mean;
 use wfhost_workflow::{Contract, DirAsk, DirMode, Limit, LimitSettings};
 
 use super::{Build, Labels, ManifestError};
-use crate::bounds::{DIRS_MAX, EXPORTS_MAX, TEXT_CHARS_MAX};
+use crate::bounds::{EXPORTS_MAX, TEXT_CHARS_MAX};
 use crate::path::BundlePath;
 use crate::toml_text;
 
@@ -164,11 +164,9 @@ impl PluginManifest {
     }
 }
 
+/// Bounded by the manifest's bytes, as it was before there were bundles.
 fn dirs_of(dirs: Vec<Dir>) -> Result<Vec<DirAsk>, ManifestError> {
     let wrong = |problem| ManifestError(format!("grants.dirs: {problem}"));
-    if dirs.len() > DIRS_MAX {
-        return Err(wrong(format!("more than {DIRS_MAX}")));
-    }
     let mut asks: Vec<DirAsk> = Vec::new();
     for Dir { guest_path, mode } in dirs {
         check_guest_path(&guest_path).map_err(wrong)?;

@@ -4,6 +4,7 @@ mod diffing;
 mod folder;
 mod hostile;
 mod manifests;
+mod on_disk;
 mod packing;
 mod properties;
 mod signing;
