@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use wfhost_workflow::{Revision, RunId};
 
-use crate::{Commit, Error, Store};
+use crate::{Commit, Error, Store, crash_points};
 
 /// What became of a batch: the commits that are now durable, in order, or why none will be.
 pub type CommitResult = Result<Vec<(RunId, Revision)>, Error>;
@@ -247,6 +247,7 @@ fn commit_split(store: &dyn Store, batch: &[Commit], notify: &Notify) -> Result<
             commit_split(store, second, notify)
         }
         Ok(()) => {
+            crash_points::die_at("before-acknowledging");
             let done = batch.iter().map(|commit| (commit.run, commit.record.revision)).collect();
             notify(Ok(done));
             Ok(())

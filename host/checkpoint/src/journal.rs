@@ -24,7 +24,7 @@ use crate::lock::FolderLock;
 use crate::mark::Mark;
 use crate::snapshots::Snapshots;
 use crate::table::{Applied, Batch, MemoryTable, Table};
-use crate::{Commit, Content, Error, Store, Stored};
+use crate::{Commit, Content, Error, Store, Stored, crash_points};
 
 /// A store in memory, for tests and simulations; large values go to `content`.
 #[must_use]
@@ -113,6 +113,7 @@ impl<T: Table> Journal<T> {
     fn apply(&self, writer: &mut Writer, mut batch: Batch, meta: Meta) -> Result<(), Error> {
         let meta = meta.next_batch();
         meta.put_into(&mut batch)?;
+        crash_points::die_at("before-append");
         let visible = self.visible.write().unwrap_or_else(PoisonError::into_inner);
         let applied = self.or_stop(self.table.apply(&batch));
         drop(visible);

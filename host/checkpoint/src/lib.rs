@@ -11,6 +11,8 @@ mod clock;
 mod committer;
 pub mod conformance;
 mod content;
+#[doc(hidden)]
+pub mod crash_points;
 mod error;
 mod files;
 mod folder;

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use wfhost_workflow::{Digest, Revision, RunId};
 
-use crate::{Durability, Error, Snapshot, files};
+use crate::{Durability, Error, Snapshot, crash_points, files};
 
 /// Where snapshots are kept.
 #[derive(Debug)]
@@ -35,7 +35,9 @@ impl Snapshots {
                 let path = root.join(name(run, snapshot.revision));
                 let temporary = path.with_extension("tmp");
                 files::write_new(&temporary, &snapshot.bytes, *durability)?;
+                crash_points::die_at("in-snapshot");
                 files::rename(&temporary, &path)?;
+                crash_points::die_at("in-snapshot");
             }
             Self::Memory(map) => {
                 map.lock()

@@ -35,5 +35,7 @@ mod workflow_file;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "crash-points")]
+    wfhost_checkpoint::crash_points::set_up();
     process::main().into()
 }

@@ -5,6 +5,7 @@ mod shown_workers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use wfhost_checkpoint::crash_points;
 use wfhost_transport::client::ShownLogLine;
 use wfhost_transport::codec::CHUNK_BYTES;
 use wfhost_transport::message::{
@@ -436,6 +437,7 @@ impl EventLoop {
         let Some(order) = self.order(attempt, token, input) else { return Sent::Done };
         match self.parts.link.send_worker(worker, &ToWorker::Dispatch(order)) {
             Ok(()) => {
+                crash_points::die_at("after-dispatch");
                 if let Some(slot) = self.runs.get_mut(attempt.run) {
                     slot.live.leased.insert(attempt.task, attempt.attempt);
                     slot.tick += 1;

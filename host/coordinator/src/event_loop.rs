@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
 
-use wfhost_checkpoint::{Commit, CommitResult, Committer, Content, Store};
+use wfhost_checkpoint::{Commit, CommitResult, Committer, Content, Store, crash_points};
 use wfhost_transport::client::{Answer, Refusal};
 use wfhost_transport::message::ToWorker;
 use wfhost_transport::{ServerEvent, ServerLink};
@@ -328,7 +328,9 @@ impl EventLoop {
             let Some(pending) = slot.pending.pop_front() else { continue };
             if let Some(reply) = pending.reply {
                 self.note_counted(&reply);
-                answer(&mut self.parts.link, reply, Answer::Done);
+                if !crash_points::is_hit("lose-answer") {
+                    answer(&mut self.parts.link, reply, Answer::Done);
+                }
             }
             let waits = pending.effects.is_empty();
             self.act(id, pending.effects);

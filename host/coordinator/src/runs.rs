@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use wfhost_checkpoint::Snapshot;
+use wfhost_checkpoint::{Snapshot, crash_points};
 use wfhost_transport::message::Progress;
 use wfhost_workflow::run::{Effect, Event, Input, Record, Run};
 use wfhost_workflow::{
@@ -159,7 +159,8 @@ impl Slot {
     /// A snapshot, if one is worth its bytes with this record.
     pub(crate) fn snapshot_for(&mut self, record: &Record) -> Option<Snapshot> {
         self.journal_bytes += record.events.iter().map(event_bytes).sum::<usize>();
-        if self.journal_bytes < SNAPSHOT_AFTER_BYTES.max(2 * self.snapshot_bytes) {
+        let is_early = self.journal_bytes < SNAPSHOT_AFTER_BYTES.max(2 * self.snapshot_bytes);
+        if is_early && !crash_points::is_hit("snapshot") {
             return None;
         }
         let bytes = self.run()?.snapshot().to_bytes();

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use wfhost_workflow::Digest;
 
 use super::Collected;
-use crate::{Durability, Error, clock, files};
+use crate::{Durability, Error, clock, crash_points, files};
 
 /// How many digests are remembered as stored; past it, they are looked at again.
 const KNOWN_MAX: usize = 100_000;
@@ -220,6 +220,7 @@ impl Folder {
             return Ok(None);
         }
         files::remove_file(path)?;
+        crash_points::die_at("in-collection");
         if let Some(digest) = path.file_name().and_then(OsStr::to_str).and_then(digest_of_name) {
             known.remove(&digest);
         }

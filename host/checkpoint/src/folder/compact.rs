@@ -14,7 +14,7 @@ use crate::key;
 use crate::mark::Found;
 use crate::table::{Applied, Batch, Order, SledTable, Table as _};
 use crate::verify::verify;
-use crate::{Durability, Error, files};
+use crate::{Durability, Error, crash_points, files};
 
 /// A file this many times as large as what is in it is worth writing anew.
 const SUPERSEDED_MIN: u64 = 4;
@@ -28,13 +28,15 @@ pub(super) fn compact(
     options: &OpenOptions,
 ) -> Result<SledTable, Error> {
     let bytes = table.file().metadata().map_or(0, |metadata| metadata.len());
-    if bytes <= options.compact_bytes_min || bytes / SUPERSEDED_MIN <= live_bytes {
+    let is_worth = bytes > options.compact_bytes_min && bytes / SUPERSEDED_MIN > live_bytes;
+    if !is_worth && !crash_points::is_hit("compact") {
         return Ok(table);
     }
     let copy = store.with_file_name("store.compact");
     // Of an earlier start that ended halfway.
     let _ignored = fs::remove_dir_all(&copy);
     let exchanged = write_copy(&table, &copy, options).and_then(|()| {
+        crash_points::die_at("in-compaction");
         renameat_with(CWD, &copy, CWD, store, RenameFlags::EXCHANGE)
             .map_err(|error| Error::io("exchange", &copy, error.into()))
     });
@@ -43,10 +45,12 @@ pub(super) fn compact(
         let _ignored = fs::remove_dir_all(&copy);
         return Ok(table);
     }
+    crash_points::die_at("in-compaction");
     if let Some(folder) = store.parent() {
         files::sync(folder, options.durability)?;
     }
     drop(table);
+    crash_points::die_at("in-compaction");
     if let Err(error) = fs::remove_dir_all(&copy) {
         tracing::warn!(%error, "the store's larger form stays behind");
     }
@@ -72,6 +76,7 @@ fn write_copy(table: &SledTable, folder: &Path, options: &OpenOptions) -> Result
         Ok(ControlFlow::Continue(()))
     })?;
     apply(&batch)?;
+    crash_points::die_at("in-compaction");
     copy.settle()?;
     sync_store(folder, options.durability)?;
     // The mark was asked about the table itself.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::{Applied, Batch, Order, Table, Visit};
 use crate::key::KeyRange;
-use crate::{Durability, Error, files};
+use crate::{Durability, Error, crash_points, files};
 
 /// More would be wasted: only open runs are read again.
 const CACHE_BYTES: u64 = 16 << 20;
@@ -101,16 +101,23 @@ impl Table for SledTable {
                 }
             }
             db.apply_batch(changes)?;
+            crash_points::die_at("after-append");
             match self.durability {
                 Durability::Sync | Durability::Os => db.flush().map(|_bytes| ())?,
                 Durability::None => {}
             }
             Ok(())
         })?;
-        match self.durability {
+        crash_points::die_at("before-sync");
+        let applied = match self.durability {
             Durability::Sync => self.sync_file().map(|()| Applied::Synced),
             Durability::Os | Durability::None => Ok(Applied::Unsynced),
+        }?;
+        if crash_points::is_hit("report-timeout") {
+            let source = io::ErrorKind::TimedOut.into();
+            return Err(Error::io("sync", &self.path, source));
         }
+        Ok(applied)
     }
 
     fn settle(&self) -> Result<(), Error> {

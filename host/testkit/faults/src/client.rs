@@ -55,7 +55,7 @@ impl Client {
         let began = clock::now();
         loop {
             let why = match self.ask_once(request) {
-                Ok(Answer::Refused(Refusal::Unavailable(why))) => why,
+                Ok(Answer::Refused(Refusal::Unavailable(why) | Refusal::Store(why))) => why,
                 Ok(answer) => return Ok(answer),
                 Err(error) => error.to_string(),
             };

@@ -125,6 +125,31 @@ impl<'t> Cluster<'t> {
     /// Starts the coordinator, where it was before if it was; gives the time until it said that it
     /// serves.
     pub(crate) fn serve(&mut self, options: &ServeOptions) -> Result<Duration> {
+        let began = clock::now();
+        let mut process = self.begin_server(options)?;
+        let line = process.line()?;
+        self.address = Some(address_in(&line)?);
+        self.server = Some(process);
+        Ok(began.elapsed())
+    }
+
+    /// Starts the coordinator and waits until it ends by itself, at most `limit`: then it is
+    /// killed. Its exit code; `None`: by a signal.
+    pub(crate) fn serve_to_end(
+        &mut self,
+        options: &ServeOptions,
+        limit: Duration,
+    ) -> Result<Option<i32>> {
+        let mut process = self.begin_server(options)?;
+        // It may end before it serves.
+        let ended = clock::until(limit, || process.has_ended().then_some(())).is_some();
+        let code = if ended { process.end(limit)? } else { None };
+        self.server = Some(process);
+        self.kill_server()?;
+        Ok(code)
+    }
+
+    fn begin_server(&self, options: &ServeOptions) -> Result<Process> {
         let crashing = options.failpoints.is_some();
         let program = if crashing { &self.tools.crashing } else { &self.tools.wfhost };
         let mut command = match options.descriptors {
@@ -143,15 +168,7 @@ impl<'t> Cluster<'t> {
         command.args(["serve", "-v", "--output", "json", "--data", "data", "--bind", &bind]);
         command.args(["--key", "server.key", "--workers", "workers.keys"]);
         command.args(["--clients", "clients.keys"]);
-        let began = clock::now();
-        let mut process = Process::start(&mut command, &self.path("serve.log"))?;
-        let line = process.line()?;
-        let said: serde_json::Value =
-            serde_json::from_str(&line).doing(format_args!("read `{line}`"))?;
-        let address = said["addresses"][0]["address"].as_str().doing("read the address")?;
-        self.address = Some(address.to_owned());
-        self.server = Some(process);
-        Ok(began.elapsed())
+        Process::start(&mut command, &self.path("serve.log"))
     }
 
     pub(crate) fn server(&mut self) -> Result<&mut Process> {
@@ -213,4 +230,12 @@ impl<'t> Cluster<'t> {
             seed: self.tools.seed,
         })
     }
+}
+
+/// Of what the coordinator says when it serves.
+fn address_in(line: &str) -> Result<String> {
+    let said: serde_json::Value =
+        serde_json::from_str(line).doing(format_args!("read `{line}`"))?;
+    let address = said["addresses"][0]["address"].as_str().doing("read the address")?;
+    Ok(address.to_owned())
 }

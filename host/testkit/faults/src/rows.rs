@@ -1,11 +1,13 @@
 //! The rows of the table of faults.
 
+mod crash_points;
 mod cut;
 mod kill_coordinator;
 mod kill_worker;
 mod netem;
 mod rolling;
 mod stop;
+mod timeout;
 
 use crate::failure::Result;
 use crate::report::Outcome;
@@ -23,4 +25,4 @@ pub(crate) struct Row {
 
 /// All of them, in the order.
 pub(crate) const ROWS: &[Row] =
-    &[kill_worker::ROW, stop::ROW, kill_coordinator::ROW, cut::ROW, netem::ROW, rolling::ROW];
+    &[kill_worker::ROW, stop::ROW, kill_coordinator::ROW, cut::ROW, netem::ROW, rolling::ROW, crash_points::ROW, timeout::ROW];

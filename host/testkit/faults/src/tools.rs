@@ -41,7 +41,7 @@ impl Tools {
             .doing(format_args!("read {} (`cargo xtask guests`)", guest.display()))?;
         Ok(Self {
             wfhost: bins.join("wfhost"),
-            crashing: bins.join("wfhost-crashing"),
+            crashing: root.join("target/faults/wfhost-crash"),
             digest: Digest::of(&component),
             component,
             cache: root.join("target/faults/cache"),

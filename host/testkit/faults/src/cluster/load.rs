@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use wfhost_transport::Target;
-use wfhost_transport::client::Answer;
+use wfhost_transport::client::{Answer, Refusal, Request};
 use wfhost_workflow::{Digest, RunId};
 
 use crate::client::{Client, counted, unexpected};
@@ -46,15 +46,25 @@ impl Handle {
 
     /// Starts a run; a start whose answer was lost is repeated.
     pub(crate) fn start(&self, client: &mut Client, run: RunId, job: &Job) -> Result<RunId> {
-        self.history().wanted.insert(run, job.wanted());
+        self.want(run, job);
         match client.ask(&job.start(run, self.digest))? {
             Answer::Done => {
-                if let Some(wanted) = self.history().wanted.get_mut(&run) {
-                    wanted.acknowledged = true;
-                }
+                self.acknowledge(run);
                 Ok(run)
             }
             other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Before the first try to start it.
+    pub(crate) fn want(&self, run: RunId, job: &Job) {
+        self.history().wanted.insert(run, job.wanted());
+    }
+
+    /// The coordinator said that it is stored.
+    pub(crate) fn acknowledge(&self, run: RunId) {
+        if let Some(wanted) = self.history().wanted.get_mut(&run) {
+            wanted.acknowledged = true;
         }
     }
 
@@ -84,6 +94,20 @@ impl Handle {
             }
             Ok(runs)
         })
+    }
+
+    /// Removes a run that is over; it is as if it had never been.
+    pub(crate) fn remove(&self, client: &mut Client, run: RunId) -> Result<()> {
+        match client.ask(&Request::Remove { run })? {
+            // Not found: a removal whose answer was lost.
+            Answer::Done | Answer::Refused(Refusal::NotFound(_)) => {}
+            other => return Err(unexpected(&other)),
+        }
+        let mut history = self.history();
+        history.wanted.remove(&run);
+        history.seen.retain(|(seen, _)| *seen != run);
+        history.counted.clear();
+        Ok(())
     }
 
     /// Looks once at a run: what is read now must be there later.
