@@ -108,6 +108,8 @@ pub(crate) struct History {
     /// When workers' processes were ended.
     pub(crate) ended_ns: BTreeMap<String, u64>,
     pub(crate) apart: Vec<Apart>,
+    /// Runs that were there and were removed: nothing is to be found of them but what guests did.
+    pub(crate) removed: BTreeSet<RunId>,
     /// Runs that may end in other ways than with their output.
     pub(crate) may_fail: BTreeSet<RunId>,
 }

@@ -24,5 +24,13 @@ pub(crate) struct Row {
 }
 
 /// All of them, in the order.
-pub(crate) const ROWS: &[Row] =
-    &[kill_worker::ROW, stop::ROW, kill_coordinator::ROW, cut::ROW, netem::ROW, rolling::ROW, crash_points::ROW, timeout::ROW];
+pub(crate) const ROWS: &[Row] = &[
+    kill_worker::ROW,
+    stop::ROW,
+    kill_coordinator::ROW,
+    cut::ROW,
+    netem::ROW,
+    rolling::ROW,
+    crash_points::ROW,
+    timeout::ROW,
+];

@@ -9,6 +9,7 @@ use super::{Cluster, READY_MAX};
 use crate::checker::{self, Violation};
 use crate::clock;
 use crate::failure::{Failure, Result};
+use crate::history::History;
 use crate::report::{Outcome, err};
 use crate::store;
 
@@ -66,6 +67,8 @@ impl Cluster<'_> {
         let mut history = std::mem::take(&mut *self.history());
         history.stored = stored;
         history.executions = executions;
+        let History { executions, removed, .. } = &mut history;
+        executions.retain(|execution| !removed.contains(&execution.run));
         let violations = checker::check(&history);
         if !violations.is_empty() {
             let folder = self.folder.path().display().to_string();

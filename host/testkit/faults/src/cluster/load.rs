@@ -107,6 +107,7 @@ impl Handle {
         history.wanted.remove(&run);
         history.seen.retain(|(seen, _)| *seen != run);
         history.counted.clear();
+        history.removed.insert(run);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! The coordinator ends itself where it hurts most: at points that only its crashing build has.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -7,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::Row;
 use crate::checker::Violation;
 use crate::cluster::{Cluster, Load, ServeOptions, Watcher, WorkerOptions};
-use crate::failure::{Doing as _, Result};
+use crate::failure::{Doing as _, Failure, Result};
 use crate::report::{Outcome, Times};
 use crate::tools::Tools;
 use crate::work::{Job, Shape};
@@ -77,46 +78,75 @@ const STEP_MS: u64 = 10;
 /// For it to die, and for all to be over.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// What was found at all points together.
+/// So many of them at once: most of their time they wait.
+const LANES: usize = 4;
+
+/// What was found.
 #[derive(Default)]
 struct Found {
-    ready: Times,
+    deaths: BTreeMap<&'static str, usize>,
+    ready: Vec<Duration>,
     started: usize,
     runs: usize,
     executions: usize,
     violations: Vec<Violation>,
 }
 
+impl Found {
+    fn add(&mut self, other: Self) {
+        for (point, deaths) in other.deaths {
+            *self.deaths.entry(point).or_default() += deaths;
+        }
+        self.ready.extend(other.ready);
+        self.started += other.started;
+        self.runs += other.runs;
+        self.executions += other.executions;
+        self.violations.extend(other.violations);
+    }
+}
+
 fn carry_out(tools: &Tools) -> Result<Outcome> {
     let times = tools.times(10, 1);
-    let mut random = fastrand::Rng::with_seed(tools.seed);
-    let (mut outcome, mut found) = (Outcome::new(times), Found::default());
-    let mut missed = Vec::new();
+    let found = std::thread::scope(|scope| {
+        let lane = |number| scope.spawn(move || some(tools, number, times));
+        let lanes: Vec<_> = (0..LANES).map(lane).collect();
+        let mut found = Found::default();
+        for lane in lanes {
+            let panicked = |_| Err(Failure::new("a thread of the row panicked"));
+            found.add(lane.join().unwrap_or_else(panicked)?);
+        }
+        Ok(found)
+    })?;
+    let mut outcome = Outcome::new(times);
+    let deaths = |point: &Point| found.deaths.get(point.name).copied().unwrap_or_default();
     for point in POINTS {
-        let mut died = 0;
-        for _ in 0..times {
-            let deaths = die(tools, point, &mut random, &mut found);
-            died += deaths.doing(format_args!("die at {}", point.name))?;
-        }
-        outcome.counted(&format!("deaths at {}", point.name), died);
-        if died == 0 {
-            missed.push(point.name);
-        }
+        outcome.counted(&format!("deaths at {}", point.name), deaths(point));
     }
+    let missed: Vec<_> = POINTS.iter().filter(|it| deaths(it) == 0).map(|it| it.name).collect();
     outcome.claim("it died at every point", missed.is_empty(), missed.join(", "));
     outcome.counted("runs started under load", found.started);
-    outcome.measured("from the start of the process to ready, after a death", found.ready);
+    let mut ready = Times::default();
+    found.ready.into_iter().for_each(|time| ready.add(time));
+    outcome.measured("from the start of the process to ready, after a death", ready);
     outcome.invariants(found.runs, found.executions, &found.violations);
     Ok(outcome)
 }
 
-/// Has a coordinator die at a point, again and again, and then live; how often it did die there.
-fn die(
-    tools: &Tools,
-    point: &Point,
-    random: &mut fastrand::Rng,
-    found: &mut Found,
-) -> Result<usize> {
+/// A lane's share of all points and repetitions.
+fn some(tools: &Tools, lane: usize, times: u32) -> Result<Found> {
+    let mut random = fastrand::Rng::with_seed(tools.seed.wrapping_add(lane as u64));
+    let mut found = Found::default();
+    let all = (0..times).flat_map(|_| POINTS);
+    for point in all.skip(lane).step_by(LANES) {
+        let at_one = die(tools, point, &mut random);
+        found.add(at_one.doing(format_args!("die at {}", point.name))?);
+    }
+    Ok(found)
+}
+
+/// Has a coordinator die at a point, again and again, and then live.
+fn die(tools: &Tools, point: &Point, random: &mut fastrand::Rng) -> Result<Found> {
+    let mut found = Found::default();
     let mut cluster = Cluster::new(tools)?;
     cluster.serve(&ServeOptions::default())?;
     for key in ["one", "two"] {
@@ -145,7 +175,7 @@ fn die(
             cluster.serve_to_end(&options, LIMIT)?;
         }
     }
-    found.ready.add(cluster.serve(&ServeOptions::default())?);
+    found.ready.push(cluster.serve(&ServeOptions::default())?);
     std::thread::sleep(Duration::from_millis(200));
     if let Some((load, watcher)) = busy {
         found.started += load.end()?;
@@ -153,10 +183,10 @@ fn die(
     }
     let died = cluster.server_log().matches(&format!("crash point {}", point.name)).count();
     let verdict = cluster.finish(LIMIT)?;
-    found.runs += verdict.runs;
-    found.executions += verdict.executions;
-    found.violations.extend(verdict.violations);
-    Ok(died)
+    found.deaths.insert(point.name, died);
+    (found.runs, found.executions) = (verdict.runs, verdict.executions);
+    found.violations = verdict.violations;
+    Ok(found)
 }
 
 /// As the crate `fail` reads it.
