@@ -12,6 +12,10 @@ const BUILD: &[&str] = &["build", "--release", "--workspace"];
 const TEST: &[&str] = &["test", "--no-run", "--release", "--workspace"];
 const XTASK: &[&str] = &["build", "--release", "--package", "xtask"];
 
+/// What `cargo xtask faults` builds besides, with crash points.
+const CRASHING: &[&str] =
+    &["build", "--release", "--workspace", "--bin", "wfhost", "--features", "wfhost/crash-points"];
+
 /// What may not be in anything that the pure core is built with.
 const IO: [&str; 12] = [
     "tokio",
@@ -40,6 +44,28 @@ fn no_dependency_is_compiled_twice() {
     assert!(ways.len() > 200, "the plan is complete: {}", ways.len());
     ways.retain(|_, ways| ways.len() > 1);
     assert!(ways.is_empty(), "compiled more than once, with other features or settings: {ways:#?}");
+}
+
+#[test]
+fn crash_points_compile_only_our_own_again() {
+    let built: BTreeMap<String, Value> = plan(BUILD).into_iter().map(of_dependency).collect();
+    let crashing: BTreeMap<String, Value> = plan(CRASHING).into_iter().map(of_dependency).collect();
+    assert!(crashing.keys().any(|unit| unit.contains("fail@")), "it has crash points");
+    assert!(!built.keys().any(|unit| unit.contains("fail@")), "what ships has none");
+    for (unit, how) in crashing {
+        let is_same = built.get(&unit).is_none_or(|built| *built == how);
+        assert!(is_same, "{unit} is compiled again: {how}, and was {}", built[&unit]);
+    }
+}
+
+/// Which unit it is, and how it is compiled; our own are all alike.
+fn of_dependency(unit: Value) -> (String, Value) {
+    let id = unit["pkg_id"].as_str().expect("an id");
+    if id.starts_with("path+") {
+        return ("our own".to_owned(), Value::Null);
+    }
+    let what = format!("{id} {} {} {}", name(&unit), unit["mode"], unit["platform"]);
+    (what, unit["features"].clone())
 }
 
 #[test]
