@@ -1,5 +1,7 @@
 //! Bundles from the outside: folders, files, bytes.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+
 mod diffing;
 mod folder;
 mod hostile;
