@@ -172,6 +172,17 @@ mod tests {
         assert_eq!(signed(&[2, 1]).to_string(), signatures.to_string());
     }
 
+    /// Made by openssl of the message that `FORMAT.md` describes.
+    #[test]
+    fn a_signature_is_what_another_implementation_makes() {
+        let key = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c";
+        let signature = "42f24cb9b2eb3feff331787d268aeca572af99913f9f748aab6ddc26ce1e46c9\
+                         3134e039fdac113f13eabf66a640c326877031992e02d7ff47bcc4f1d7efaa0a";
+        let text = format!("wfhost-signatures 1\ned25519:{key} {signature}\nend\n");
+        assert_eq!(signed(&[1]).to_string(), text);
+        assert_eq!(Signatures::parse(&text).unwrap().check(Digest::of(b"a")), Ok(()));
+    }
+
     #[test]
     fn signatures_are_written_in_one_way_only() {
         for by in [&[][..], &[1], &[1, 2, 3]] {

@@ -194,21 +194,56 @@ fn other_versions_and_other_files_are_told_apart() {
     assert!(matches!(refused, Err(FormatError::Version { found: 2 })));
 }
 
-#[test]
-fn a_bundle_with_stowaways_is_refused() {
-    let folder = Folder::new();
-    let (bundle, bytes) = folder.pack().unwrap();
-    let path = wfhost_bundle::BundlePath::new("notes.txt").unwrap();
-    let more = wfhost_bundle::TreeEntry::of(path, b"a secret");
-    let entries = bundle.tree.entries().iter().cloned().chain([more]);
-    let tree = wfhost_bundle::Tree::new(entries).unwrap();
+/// What is in the folder as a whole bundle, whether or not its parts go together.
+fn forced(folder: &Folder, paths: &[&str]) -> Vec<u8> {
+    let entry = |path: &&str| {
+        let content = std::fs::read(folder.file(path)).unwrap();
+        wfhost_bundle::TreeEntry::of(wfhost_bundle::BundlePath::new(path).unwrap(), &content)
+    };
+    let tree = wfhost_bundle::Tree::new(paths.iter().map(entry)).unwrap();
     let open = |entry: &wfhost_bundle::TreeEntry| {
         let file = std::fs::File::open(folder.file(entry.path.as_str()))?;
         Ok(Box::new(file) as Box<dyn std::io::Read>)
     };
     let none = wfhost_bundle::Signatures::none();
     let out = wfhost_bundle::write(&tree, &none, open, Cursor::new(Vec::new())).unwrap();
-    let said = refused(&out.into_inner());
+    out.into_inner()
+}
+
+const LISTED: [&str; 7] = [
+    "LICENSE",
+    "bundle.toml",
+    "plugins/count.plugin.toml",
+    "plugins/count.wasm",
+    "plugins/text/plugin.toml",
+    "plugins/text/text.wasm",
+    "workflows/brief.yaml",
+];
+
+#[test]
+fn a_bundle_with_stowaways_is_refused() {
+    let folder = Folder::new();
+    assert_eq!(forced(&folder, &LISTED), folder.packed());
+    let said = refused(&forced(&folder, &[&LISTED[..], &["notes.txt"]].concat()));
     assert!(said.contains("`notes.txt` is in it, and nothing names it"), "{said}");
-    assert!(Bundle::read(&mut crate::folder::open(&bytes)).is_ok());
+}
+
+#[test]
+fn a_bundle_in_which_something_is_missing_or_there_twice_is_refused() {
+    let check = |from: &str, to: &str, words: &str| {
+        let folder = Folder::new();
+        folder.edit("bundle.toml", from, to);
+        let said = refused(&forced(&folder, &LISTED));
+        assert!(said.contains(words), "{said}");
+    };
+    check("[\"LICENSE\"]", "[\"LICENSE\", \"LICENSE\"]", "`LICENSE` is named twice");
+    check("[\"LICENSE\"]", "[\"LICENSE\", \"bundle.toml\"]", "`bundle.toml` is named twice");
+    let twice = "[\"plugins/text\", \"plugins/text\", ";
+    check("[\"plugins/text\", ", twice, "`plugins/text/plugin.toml` is named twice");
+    let folder = Folder::new();
+    for (at, path) in LISTED.into_iter().enumerate() {
+        let others = [&LISTED[..at], &LISTED[at + 1..]].concat();
+        let said = refused(&forced(&folder, &others));
+        assert!(said.contains(&format!("`{path}` is missing")), "{said}");
+    }
 }

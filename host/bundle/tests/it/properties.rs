@@ -19,23 +19,28 @@ fn files() -> impl Strategy<Value = Files> {
 }
 
 fn packed(files: &[(&String, &Vec<u8>)]) -> Vec<u8> {
+    packed_by(files, 7_919)
+}
+
+/// Contents are read a few bytes at a time, at most as many as `odd`.
+fn packed_by(files: &[(&String, &Vec<u8>)], odd: usize) -> Vec<u8> {
     let entry = |(path, content): &(&String, &Vec<u8>)| {
         TreeEntry::of(BundlePath::new(path).unwrap(), content)
     };
     let tree = Tree::new(files.iter().map(entry)).unwrap();
     let open = |entry: &TreeEntry| {
         let (_, content) = files.iter().find(|(path, _)| *path == entry.path.as_str()).unwrap();
-        Ok(Box::new(Trickle(content)) as Box<dyn Read>)
+        Ok(Box::new(Trickle(content, odd)) as Box<dyn Read>)
     };
     write(&tree, &Signatures::none(), open, Cursor::new(Vec::new())).unwrap().into_inner()
 }
 
 /// Gives a few bytes at a time, as many as there are left at an odd number.
-struct Trickle<'c>(&'c [u8]);
+struct Trickle<'c>(&'c [u8], usize);
 
 impl Read for Trickle<'_> {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let most = into.len().min(1 + self.0.len() % 7_919);
+        let most = into.len().min(1 + self.0.len() % self.1);
         self.0.read(&mut into[..most])
     }
 }
@@ -90,6 +95,12 @@ proptest! {
         let sorted: Vec<_> = files.iter().collect();
         let shuffled: Vec<_> = shuffled.iter().map(|path| (path, &files[path])).collect();
         prop_assert_eq!(packed(&sorted), packed(&shuffled));
+    }
+
+    #[test]
+    fn any_way_of_reading_gives_the_same_bytes(files in files(), odd in 500..200_000_usize) {
+        let all: Vec<_> = files.iter().collect();
+        prop_assert_eq!(packed(&all), packed_by(&all, odd));
     }
 
     /// Bytes that begin as a bundle does, so that more than the first check is reached.
