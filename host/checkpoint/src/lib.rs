@@ -31,6 +31,7 @@ mod verify;
 pub use committer::{CommitResult, Committer, CommitterHandle, CommitterOptions, Notify, Refused};
 pub use content::{Collected, Content, Incoming};
 pub use error::Error;
+pub use files::patiently;
 pub use folder::{DataFolder, OpenOptions};
 pub use journal::memory;
 pub use lock::last_holder;

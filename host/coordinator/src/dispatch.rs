@@ -11,7 +11,7 @@ use wfhost_transport::codec::CHUNK_BYTES;
 use wfhost_transport::message::{
     COMPONENTS_MAX, Dispatch, FromWorker, Held, Hello, PROTOCOL, Payload, ToWorker, Token,
 };
-use wfhost_transport::{DecodeError, PeerKey, SendError};
+use wfhost_transport::{DecodeError, PeerKey, Seldom, SendError};
 use wfhost_workflow::placement::{Decision, Joining, LEASE, Placement, Wanted};
 use wfhost_workflow::run::{AttemptOutcome, Input, KvWrite, Order};
 use wfhost_workflow::{
@@ -32,6 +32,13 @@ const HEARTBEAT_MS: u64 = 200;
 
 /// A worker that says it has more slots than this is not believed.
 const SLOTS_MAX: u32 = 4096;
+
+/// Lines that any worker can cause, as often as it likes.
+static UNREADABLE: Seldom = Seldom::new(5);
+static REFUSED: Seldom = Seldom::new(5);
+static UNSENT: Seldom = Seldom::new(10);
+static JOINED: Seldom = Seldom::new(20);
+static SILENT: Seldom = Seldom::new(20);
 
 /// Attempts that wait or are out, and the table that says where.
 #[derive(Default)]
@@ -175,7 +182,9 @@ impl EventLoop {
     }
 
     pub(crate) fn bad_worker(&mut self, worker: WorkerId, error: &DecodeError) {
-        tracing::warn!(?worker, %error, "a worker sent what cannot be read");
+        if let Some(left_out) = UNREADABLE.may() {
+            tracing::warn!(?worker, %error, left_out, "a worker sent what cannot be read");
+        }
         if let DecodeError::Protocol(protocol) = error {
             self.refuse_protocol(worker, *protocol);
         }
@@ -183,7 +192,9 @@ impl EventLoop {
 
     fn refuse_protocol(&mut self, worker: WorkerId, protocol: u16) {
         let reason = format!("this coordinator speaks protocol {PROTOCOL}, the worker {protocol}");
-        tracing::warn!(?worker, "{reason}");
+        if let Some(left_out) = REFUSED.may() {
+            tracing::warn!(?worker, left_out, "{reason}");
+        }
         self.send(worker, &ToWorker::Refused { reason });
     }
 
@@ -215,10 +226,15 @@ impl EventLoop {
             return self.refuse_protocol(worker, hello.protocol);
         }
         if let Some(reason) = Workers::objection(&hello) {
-            tracing::warn!(?worker, "a worker is refused: {reason}");
+            if let Some(left_out) = REFUSED.may() {
+                tracing::warn!(?worker, left_out, "a worker is refused: {reason}");
+            }
             return self.send(worker, &ToWorker::Refused { reason });
         }
-        tracing::info!(?worker, name = %hello.name, slots = hello.slots, "worker joined");
+        if let Some(left_out) = JOINED.may() {
+            let (name, slots) = (&hello.name, hello.slots);
+            tracing::info!(?worker, %name, slots, left_out, "worker joined");
+        }
         self.send(worker, &ToWorker::Welcome { protocol: PROTOCOL, heartbeat_ms: HEARTBEAT_MS });
         let tokens = &self.parts.tokens;
         let (given, never): (Vec<Held>, Vec<Held>) = hello
@@ -387,7 +403,9 @@ impl EventLoop {
                     }
                 }
                 Decision::Forget { worker } => {
-                    tracing::warn!(?worker, "a worker was silent for too long");
+                    if let Some(left_out) = SILENT.may() {
+                        tracing::warn!(?worker, left_out, "a worker was silent for too long");
+                    }
                     let _gone = self.dispatcher.workers.remove(worker);
                     self.dispatcher.deliveries.gone(worker);
                 }
@@ -446,7 +464,9 @@ impl EventLoop {
             }
             Err(SendError::Message(error)) => Sent::TooLarge(error.to_string()),
             Err(error) => {
-                tracing::warn!(?worker, %error, "an attempt could not be sent");
+                if let Some(left_out) = UNSENT.may() {
+                    tracing::warn!(?worker, %error, left_out, "an attempt could not be sent");
+                }
                 Sent::WorkerGone
             }
         }
@@ -476,7 +496,11 @@ impl EventLoop {
         match self.parts.link.send_worker(worker, message) {
             Ok(()) => {}
             Err(SendError::Gone) => self.worker_gone(worker),
-            Err(error) => tracing::warn!(?worker, %error, "a message could not be sent"),
+            Err(error) => {
+                if let Some(left_out) = UNSENT.may() {
+                    tracing::warn!(?worker, %error, left_out, "a message could not be sent");
+                }
+            }
         }
     }
 

@@ -9,8 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::{self, JoinHandle};
 
+use wfhost_checkpoint::patiently;
+use wfhost_transport::Seldom;
 use wfhost_transport::client::ShownLogLine;
 use wfhost_workflow::RunId;
+
+/// Guests write as much as they like.
+static DROPPED: Seldom = Seldom::new(5);
+static UNWRITTEN: Seldom = Seldom::new(5);
 
 /// A run's log file does not grow beyond this.
 const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -51,7 +57,9 @@ impl LogWriter {
                 match message {
                     ToWriter::Lines(run, lines) => {
                         if let Err(error) = append(&folder, run, &lines) {
-                            tracing::warn!(%run, %error, "log lines could not be written");
+                            if let Some(left_out) = UNWRITTEN.may() {
+                                tracing::warn!(%run, %error, left_out, "log lines could not be written");
+                            }
                         }
                     }
                     // Who asked may have stopped waiting.
@@ -81,7 +89,9 @@ impl LogWriter {
         let count = lines.len() as u64;
         if !self.send(ToWriter::Lines(run, lines)) {
             self.dropped += count;
-            tracing::warn!(dropped = self.dropped, "log lines were dropped");
+            if DROPPED.may().is_some() {
+                tracing::warn!(dropped = self.dropped, "log lines were dropped");
+            }
         }
     }
 }
@@ -102,7 +112,9 @@ pub(crate) fn file_of(folder: &Path, run: RunId) -> PathBuf {
 }
 
 fn append(folder: &Path, run: RunId, lines: &[ShownLogLine]) -> io::Result<()> {
-    let mut file = OpenOptions::new().create(true).append(true).open(file_of(folder, run))?;
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    let mut file = patiently(|| options.open(file_of(folder, run)))?;
     if file.metadata()?.len() >= FILE_BYTES_MAX {
         return Ok(());
     }
@@ -116,7 +128,7 @@ fn append(folder: &Path, run: RunId, lines: &[ShownLogLine]) -> io::Result<()> {
 
 /// Whole lines from `offset` on, and where to go on; a line that is being written is left.
 pub(crate) fn read(folder: &Path, run: RunId, offset: u64) -> io::Result<(Vec<ShownLogLine>, u64)> {
-    let mut file = match File::open(file_of(folder, run)) {
+    let mut file = match patiently(|| File::open(file_of(folder, run))) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), offset)),
         Err(error) => return Err(error),

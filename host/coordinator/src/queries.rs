@@ -7,7 +7,8 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use wfhost_checkpoint::{Content, Store, Stored};
+use wfhost_checkpoint::{Content, Store, Stored, patiently};
+use wfhost_transport::Seldom;
 use wfhost_transport::client::{Answer, Refusal, Start};
 use wfhost_workflow::run::{Run, RunStatus, Snapshot};
 use wfhost_workflow::{Digest, DurationMs, Json, MonotonicMs, Revision, RunId};
@@ -19,6 +20,9 @@ use crate::deliveries::Delivery;
 use crate::shown;
 use crate::uploads::{IDLE_MAX, Part, Sender, Uploads};
 use crate::{logs, requests};
+
+/// Any worker can ask for anything.
+static NOT_HERE: Seldom = Seldom::new(5);
 
 /// For log lines that are on their way to the file.
 const LOGS_WAIT_MAX: Duration = Duration::from_secs(1);
@@ -296,7 +300,7 @@ impl Sources {
     fn chunk(&self, digest: Digest, offset: u64, len: u32) -> QueryResult {
         let read = || -> io::Result<(u64, Vec<u8>)> {
             let path = self.content.path(&digest).ok_or(io::ErrorKind::NotFound)?;
-            let mut file = fs::File::open(path)?;
+            let mut file = patiently(|| fs::File::open(&path))?;
             let total = file.metadata()?.len();
             file.seek(SeekFrom::Start(offset.min(total)))?;
             let mut bytes = Vec::new();
@@ -304,7 +308,9 @@ impl Sources {
             Ok((total, bytes))
         };
         let (total, bytes) = read().unwrap_or_else(|error| {
-            tracing::warn!(%digest, %error, "a worker wants a content that is not here");
+            if let Some(left_out) = NOT_HERE.may() {
+                tracing::warn!(%digest, %error, left_out, "a worker wants a content that is not here");
+            }
             (0, Vec::new())
         });
         QueryResult::Chunk { digest, offset, total, bytes }

@@ -14,6 +14,7 @@ use wfhost_workflow::WorkerId;
 
 use crate::client::{Answer, Refusal, Request};
 use crate::codec::{self, CLIENT_FRAME_BYTES_MAX, DecodeError, Kind, WORKER_FRAME_BYTES_MAX};
+use crate::door::Door;
 use crate::keys::{KeyPair, PublicKey};
 use crate::message::{FromWorker, ToWorker};
 use crate::socket::{Bounds, Frame, Peer, Router, Wait, wait};
@@ -114,6 +115,8 @@ pub enum ServerEvent {
 
 /// The coordinator's end of all its links.
 pub struct ServerLink {
+    /// Before the sockets, whose addresses it holds.
+    _door: Option<Door>,
     sockets: Vec<Socket>,
     bell: Bell,
     frame: Vec<u8>,
@@ -199,7 +202,8 @@ impl ServerLink {
             sockets.push(Socket { router, serves });
         }
         let (frame, bad) = (Vec::new(), HashMap::new());
-        let link = Self {
+        let mut link = Self {
+            _door: None,
             sockets,
             bell,
             frame,
@@ -209,6 +213,10 @@ impl ServerLink {
             local_workers,
             _doorkeeper: doorkeeper,
         };
+        let addresses = link.addresses();
+        if !addresses.is_empty() {
+            link._door = Door::watch(&addresses);
+        }
         Ok((link, waker))
     }
 

@@ -277,8 +277,22 @@ impl Dealer {
         bounds: Bounds,
         curve: Option<&Curve>,
     ) -> Result<Self, Error> {
+        Self::connect_named(hub, endpoint, bounds, curve, None)
+    }
+
+    /// As [`Self::connect`], with a routing id that it has chosen itself.
+    pub(crate) fn connect_named(
+        hub: &Hub,
+        endpoint: &Endpoint,
+        bounds: Bounds,
+        curve: Option<&Curve>,
+        name: Option<&[u8]>,
+    ) -> Result<Self, Error> {
         let dealer = Self { socket: make(hub, zmq::DEALER, bounds)? };
         let set = || {
+            if let Some(name) = name {
+                dealer.socket.set_identity(name)?;
+            }
             // Again at once, then slower: a coordinator that restarts must not wait for its
             // workers, and one that is away must not be flooded.
             dealer.socket.set_reconnect_ivl(RECONNECT_MS)?;
@@ -353,6 +367,11 @@ impl Dealer {
             frame.alone = false;
         }
         Ok(Some(frame))
+    }
+
+    /// A message of any frames. Never blocks.
+    pub(crate) fn send_parts(&self, frames: &[&[u8]]) -> Result<(), SendError> {
+        self.socket.send_multipart(frames, zmq::DONTWAIT).map_err(send_error)
     }
 
     /// Never blocks. Over `inproc` a link whose other end is gone is always [`SendError::Full`].

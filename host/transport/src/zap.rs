@@ -9,18 +9,17 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::keys::{KeyError, KeyList, PublicKey, read_list};
 use crate::socket::{ZapQuestion, ZapSocket};
-use crate::{Error, Hub, Waker, clock};
+use crate::{Error, Hub, Seldom, Waker, clock};
 
 /// How often the files of the lists are looked at; also how late the thread ends.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Refusals that are written to the log in each span; the others are counted.
-const REFUSALS_LOGGED: u32 = 5;
-const REFUSALS_SPAN: Duration = Duration::from_secs(10);
+/// Refusals that are written to the log.
+static REFUSALS: Seldom = Seldom::new(5);
 
 /// What a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +108,7 @@ impl Doorkeeper {
         let socket = ZapSocket::bind(hub)?;
         let (stopped, flag) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let watch = Watch { seen: stamps(&files), files, guard: guard.clone() };
-        let door = Door { socket, watch, refusals: Refusals::default() };
+        let door = Door { socket, watch };
         let (seen, set) = (Arc::clone(&stopped), Arc::clone(&flag));
         let thread = thread::Builder::new()
             .name("wfhost-keys".to_owned())
@@ -137,7 +136,6 @@ impl Drop for Doorkeeper {
 struct Door {
     socket: ZapSocket,
     watch: Watch,
-    refusals: Refusals,
 }
 
 impl Door {
@@ -172,7 +170,7 @@ impl Door {
         let user = by_key
             .or_else(|| question.user.filter(|user| is_let_in(*user)).map(|_| LOCAL.to_owned()));
         if user.is_none() {
-            self.refusals.note(question);
+            note_refusal(question);
         }
         if let Err(error) = self.socket.answer(question, user.as_deref()) {
             tracing::warn!(%error, "a connection could not be answered");
@@ -229,28 +227,11 @@ impl Watch {
 }
 
 /// Strangers may knock as often as they like; the log holds a few of them.
-#[derive(Default)]
-struct Refusals {
-    since: Option<Instant>,
-    count: u32,
-}
-
-impl Refusals {
-    fn note(&mut self, question: &ZapQuestion) {
-        let now = clock::now();
-        if self.since.is_none_or(|since| now.duration_since(since) >= REFUSALS_SPAN) {
-            if self.count > REFUSALS_LOGGED {
-                let more = self.count - REFUSALS_LOGGED;
-                tracing::warn!(more, "more connections were refused");
-            }
-            *self = Self { since: Some(now), count: 0 };
-        }
-        self.count = self.count.saturating_add(1);
-        if self.count <= REFUSALS_LOGGED {
-            let key = question.key.map_or_else(|| "none".to_owned(), |key| key.to_string());
-            let (address, mechanism) = (&question.address, &question.mechanism);
-            tracing::warn!(%address, %mechanism, %key, "a connection was refused: its key is in no list, or it is another user's");
-        }
+fn note_refusal(question: &ZapQuestion) {
+    if let Some(left_out) = REFUSALS.may() {
+        let key = question.key.map_or_else(|| "none".to_owned(), |key| key.to_string());
+        let (address, mechanism) = (&question.address, &question.mechanism);
+        tracing::warn!(%address, %mechanism, %key, left_out, "a connection was refused: its key is in no list, or it is another user's");
     }
 }
 

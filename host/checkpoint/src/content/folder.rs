@@ -113,8 +113,10 @@ impl Folder {
     pub(super) fn new_incoming(&self) -> Result<(PathBuf, File), Error> {
         let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
         let path = self.root.join("tmp").join(format!("{INCOMING}{}-{number}", std::process::id()));
-        let made = File::options().write(true).create(true).truncate(true).mode(0o600).open(&path);
-        let file = made.map_err(|source| Error::io("create", &path, source))?;
+        let mut options = File::options();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let file = files::patiently(|| options.open(&path))
+            .map_err(|source| Error::io("create", &path, source))?;
         Ok((path, file))
     }
 
@@ -234,7 +236,7 @@ fn digest_of_name(name: &str) -> Option<Digest> {
 
 /// Makes the file as young as a new one.
 fn renew(path: &Path) -> io::Result<File> {
-    let file = File::options().append(true).open(path)?;
+    let file = files::patiently(|| File::options().append(true).open(path))?;
     file.set_modified(clock::now())?;
     Ok(file)
 }

@@ -2,6 +2,8 @@
 
 mod crash_points;
 mod cut;
+mod descriptors;
+mod hostile;
 mod kill_coordinator;
 mod kill_worker;
 mod netem;
@@ -33,4 +35,6 @@ pub(crate) const ROWS: &[Row] = &[
     rolling::ROW,
     crash_points::ROW,
     timeout::ROW,
+    hostile::ROW,
+    descriptors::ROW,
 ];

@@ -116,7 +116,7 @@ impl Job {
 }
 
 /// What the guest computes.
-const fn work(number: u64) -> u64 {
+pub(crate) const fn work(number: u64) -> u64 {
     number.wrapping_mul(0x9e37_79b9) % 1_000_003
 }
 
