@@ -96,8 +96,9 @@ A ROW is a fault with what must hold under it; without one, all are carried out.
 often, what was measured, and whether it held; one checker reads everything back, from the
 coordinator and from the store, and looks for results that changed, count twice or are gone. The
 whole takes about an hour; `--once` is a short pass, in which bounds on time are shown and not
-counted. Rows that cut a network make network namespaces, which takes root and iproute2; for anybody
-else they are skipped. Exit code 1: something does not hold.
+counted. `crash-points` and `timeout` break a second build of wfhost, which ends itself or errs where
+`FAILPOINTS` says; it is made only for them. Rows that cut a network make network namespaces, which
+takes root and iproute2; for anybody else they are skipped. Exit code 1: something does not hold.
 
 Usage: cargo xtask faults [ROW…] [--times N | --once] [--seed S] [--output text | json]
        cargo xtask faults --list
