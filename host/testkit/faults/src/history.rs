@@ -64,9 +64,11 @@ impl Counted {
 pub(crate) struct View {
     pub(crate) status: String,
     pub(crate) output: Option<Value>,
-    /// Name, state, and items done and in all.
-    pub(crate) steps: Vec<(String, String, Option<(u32, u32)>)>,
+    pub(crate) steps: Vec<ShownStep>,
 }
+
+/// Name, state, and items done and in all.
+pub(crate) type ShownStep = (String, String, Option<(u32, u32)>);
 
 /// What a guest itself wrote down.
 #[derive(Debug, Clone, PartialEq, Eq)]

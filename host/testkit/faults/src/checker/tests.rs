@@ -141,7 +141,7 @@ fn one_result_counts() {
     breaks(|history| history.executions[1].end_ns = None);
     // Another attempt of what is done.
     breaks(|history| {
-        both(history, |it| it.insert(5, event(3, "attempt-scheduled", Some(3), None)))
+        both(history, |it| it.insert(5, event(3, "attempt-scheduled", Some(3), None)));
     });
 }
 
