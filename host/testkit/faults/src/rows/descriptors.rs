@@ -39,9 +39,6 @@ const BELOW: usize = 60;
 const THREADS: usize = 4;
 const HELD: usize = 200;
 
-/// Inputs of this size do not fit into the table: they are files.
-const PAD: usize = 100_000;
-
 /// For the coordinator to be as before.
 const RECOVERY: Duration = Duration::from_secs(15);
 
@@ -62,10 +59,7 @@ fn carry_out(tools: &Tools) -> Result<Outcome> {
         cluster.worker(key, &WorkerOptions::slots(4))?;
     }
     let handle = cluster.handle()?;
-    let job = |number: u64| {
-        let job = Job::new(Shape::Diamond { wide: 4 }, 20, number);
-        Job { pad: if number.is_multiple_of(2) { PAD } else { 0 }, ..job }
-    };
+    let job = |number| Job::new(Shape::Diamond { wide: 4 }, 20, number);
     let load = Load::begin(&handle, 2, Duration::from_millis(100), job)?;
     let watcher = Watcher::begin(&handle);
     let mut outcome = Outcome::new(times);

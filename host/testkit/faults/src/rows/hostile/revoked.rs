@@ -5,12 +5,14 @@ use std::time::Duration;
 use wfhost_transport::keys::KeyPair;
 use wfhost_transport::message::{FromWorker, ToWorker};
 use wfhost_transport::{Coordinator, Curve, Hub, WorkerLink};
+use wfhost_workflow::placement::LEASE;
 
 use super::arena::{ANSWER_MAX, hello, next, send};
 use super::{EVIL, LIMIT, REVOKED};
 use crate::clock;
 use crate::cluster::{Cluster, WorkerOptions};
 use crate::failure::{Doing as _, Result};
+use crate::history::Apart;
 use crate::report::Outcome;
 use crate::tools::seconds;
 use crate::work::{Job, Shape};
@@ -40,7 +42,9 @@ pub(super) fn all(cluster: &mut Cluster<'_>, outcome: &mut Outcome) -> Result<()
     let has =
         || cluster.under_way(&process).is_ok_and(|it| it.iter().any(|it| runs.contains(&it.run)));
     clock::until(LIMIT, || has().then_some(())).doing("wait for steps of the worker")?;
-    cluster.apart(Some(&process));
+    // Its leases end with its key, not some seconds after it was last heard of.
+    let from_ns = clock::wall_ns().saturating_sub(LEASE.0 * 1_000_000);
+    cluster.history().apart.push(Apart { process: Some(process.clone()), from_ns });
     let lines = cluster.server_log().lines().count();
     let keys = ["one", "two"].map(|key| KeyPair::read(&cluster.path(&format!("{key}.key"))));
     let keys = keys.into_iter().collect::<std::result::Result<Vec<_>, _>>().doing("read a key")?;
