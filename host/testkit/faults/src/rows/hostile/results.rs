@@ -36,7 +36,7 @@ fn greet(link: &mut WorkerLink, slots: u32, instance: u64, running: Vec<Held>) -
     send(link, &FromWorker::Hello(Box::new(hello)))
 }
 
-fn welcome(message: ToWorker) -> Option<()> {
+fn welcome(message: &ToWorker) -> Option<()> {
     matches!(message, ToWorker::Welcome { .. }).then_some(())
 }
 
@@ -69,7 +69,7 @@ fn counts(arena: &mut Arena<'_, '_>) -> Result<(u64, u64, u64)> {
 fn ends_of_others(arena: &mut Arena<'_, '_>) -> Result<Seen> {
     let mut link = arena.link(arena.key_of(EVIL)?)?;
     greet(&mut link, 0, arena.random.u64(..), Vec::new())?;
-    next(&mut link, ANSWER_MAX, welcome).doing("join")?;
+    next(&mut link, ANSWER_MAX, |it| welcome(&it)).doing("join")?;
     let mut sent = 0;
     let mut taken = 0;
     while sent < MANY {
@@ -129,7 +129,7 @@ fn settle(link: &mut WorkerLink) {
 fn fetches(arena: &mut Arena<'_, '_>) -> Result<Seen> {
     let mut link = arena.link(arena.key_of(EVIL)?)?;
     greet(&mut link, 0, arena.random.u64(..), Vec::new())?;
-    next(&mut link, ANSWER_MAX, welcome).doing("join")?;
+    next(&mut link, ANSWER_MAX, |it| welcome(&it)).doing("join")?;
     for number in 0..MANY {
         let digest = Digest::of(&number.to_le_bytes());
         send(&mut link, &FromWorker::Fetch { digest, offset: 0, len: 1 })?;
@@ -235,7 +235,7 @@ fn recorded_bytes(arena: &mut Arena<'_, '_>) -> Result<Seen> {
     let (mut link, _waker) =
         WorkerLink::connect(&Hub::new(), coordinator).doing("connect a worker")?;
     greet(&mut link, 0, arena.random.u64(..), Vec::new())?;
-    next(&mut link, ANSWER_MAX, welcome).doing("join over the relay")?;
+    next(&mut link, ANSWER_MAX, |it| welcome(&it)).doing("join over the relay")?;
     send(&mut link, &FromWorker::Heartbeat)?;
     let cut = between.join().ok().doing("relay")??;
     drop(link);
