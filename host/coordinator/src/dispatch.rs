@@ -231,6 +231,10 @@ impl EventLoop {
             }
             return self.send(worker, &ToWorker::Refused { reason });
         }
+        if self.dispatcher.workers.known(worker, key, &hello) == Known::Over {
+            tracing::debug!(?worker, name = %hello.name, "a hello that was late");
+            return;
+        }
         if let Some(left_out) = JOINED.may() {
             let (name, slots) = (&hello.name, hello.slots);
             tracing::info!(?worker, %name, slots, left_out, "worker joined");
@@ -270,12 +274,14 @@ impl EventLoop {
         hello: Hello,
         has: &BTreeSet<AttemptId>,
     ) -> Vec<Decision> {
-        let known = self.dispatcher.workers.known(worker, key, hello.instance);
+        let known = self.dispatcher.workers.known(worker, key, &hello);
         let mut decisions = Vec::new();
         match known {
             // Nothing gets lost on a connection that stands, and what is on its way to the worker
             // is not in its hello.
             Known::Again if self.dispatcher.placement.heard(now, worker) => return Vec::new(),
+            // What it said there was late: it has said hello elsewhere since.
+            Known::Over => return Vec::new(),
             Known::Again => {}
             Known::Moved(from) => {
                 self.dispatcher.deliveries.gone(from);

@@ -33,6 +33,8 @@ pub(crate) struct Workers {
 pub(crate) struct Connected {
     pub(crate) key: PeerKey,
     pub(crate) instance: u64,
+    /// Which of its process's connections it is.
+    connection: u64,
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) slots: u32,
@@ -92,6 +94,8 @@ pub(crate) enum Known {
     Moved(WorkerId),
     /// A process before it, with the same key, which is over.
     Successor(WorkerId),
+    /// One that has another connection since: this one is over.
+    Over,
 }
 
 impl Workers {
@@ -110,13 +114,16 @@ impl Workers {
         None
     }
 
-    pub(crate) fn known(&self, worker: WorkerId, key: PeerKey, instance: u64) -> Known {
+    pub(crate) fn known(&self, worker: WorkerId, key: PeerKey, hello: &Hello) -> Known {
+        let Hello { instance, connection, .. } = *hello;
         let same = |other: &Connected| other.key == key && other.instance == instance;
         if self.connected.get(&worker).is_some_and(same) {
             return Known::Again;
         }
-        if let Some((id, _)) = self.connected.iter().find(|(_, other)| same(other)) {
-            return Known::Moved(*id);
+        match self.connected.iter().find(|(_, other)| same(other)) {
+            Some((_, other)) if other.connection > connection => return Known::Over,
+            Some((id, _)) => return Known::Moved(*id),
+            None => {}
         }
         // Local workers have no key of their own: each process is another worker.
         let before = self.connected.iter().find(|(_, it)| key != PeerKey::Local && it.key == key);
@@ -124,7 +131,7 @@ impl Workers {
     }
 
     pub(crate) fn join(&mut self, now: MonotonicMs, worker: WorkerId, key: PeerKey, hello: Hello) {
-        let Hello { name, version, instance, slots, labels, managed, .. } = hello;
+        let Hello { name, version, instance, connection, slots, labels, managed, .. } = hello;
         // Only who is on this machine can be of this process's pool.
         let managed = managed.filter(|_| key == PeerKey::Local);
         let before = self.connected.remove(&worker);
@@ -135,6 +142,7 @@ impl Workers {
         let connected = Connected {
             key,
             instance,
+            connection,
             name,
             version,
             slots,
@@ -207,19 +215,24 @@ mod tests {
 
     #[test]
     fn a_worker_is_its_key_and_its_process() {
+        let known = |workers: &Workers, worker, key, instance| {
+            workers.known(worker, key, &Hello { instance, connection: 1, ..Hello::default() })
+        };
         let key = |digit: &str| PeerKey::Key(digit.repeat(32).parse().unwrap());
         let (one, two, three) = (WorkerId(1), WorkerId(2), WorkerId(3));
         let mut workers = Workers::default();
-        let hello = |instance| Hello { instance, ..Hello::default() };
+        let hello = |instance| Hello { instance, connection: 1, ..Hello::default() };
         workers.join(MonotonicMs(1), one, key("aa"), hello(7));
-        assert_eq!(workers.known(one, key("aa"), 7), Known::Again);
-        assert_eq!(workers.known(two, key("aa"), 7), Known::Moved(one));
-        assert_eq!(workers.known(two, key("aa"), 8), Known::Successor(one));
-        assert_eq!(workers.known(two, key("bb"), 7), Known::New);
+        assert_eq!(known(&workers, one, key("aa"), 7), Known::Again);
+        assert_eq!(known(&workers, two, key("aa"), 7), Known::Moved(one));
+        assert_eq!(known(&workers, two, key("aa"), 8), Known::Successor(one));
+        assert_eq!(known(&workers, two, key("bb"), 7), Known::New);
         workers.join(MonotonicMs(1), three, PeerKey::Local, hello(1));
-        assert_eq!(workers.known(two, PeerKey::Local, 2), Known::New);
+        assert_eq!(known(&workers, two, PeerKey::Local, 2), Known::New);
+        let late = Hello { instance: 7, connection: 0, ..Hello::default() };
+        assert_eq!(workers.known(two, key("aa"), &late), Known::Over);
         workers.moved(one, two);
-        assert_eq!(workers.known(two, key("aa"), 7), Known::Again);
+        assert_eq!(known(&workers, two, key("aa"), 7), Known::Again);
     }
 
     #[test]

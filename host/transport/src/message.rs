@@ -100,6 +100,9 @@ pub struct Hello {
     pub version: String,
     /// Drawn anew by each process: tells one that connects again from one that was started again.
     pub instance: u64,
+    /// Rises with every connection that the process makes: what is late on a former one says
+    /// nothing of where the worker is now.
+    pub connection: u64,
     /// How many attempts it takes at once: the coordinator's credits.
     pub slots: u32,
     /// What it says of its machine, at most [`LABELS_MAX`].

@@ -92,7 +92,18 @@ fn hello() -> impl Strategy<Value = Hello> {
     let numbers = any::<(u64, u32, Option<u32>)>();
     (any::<u16>(), texts, numbers, labels, components, vec(held, 0..4)).prop_map(
         |(protocol, (name, version), (instance, slots, managed), labels, components, running)| {
-            Hello { protocol, name, version, instance, slots, labels, components, running, managed }
+            Hello {
+                protocol,
+                name,
+                version,
+                instance,
+                connection: instance / 3,
+                slots,
+                labels,
+                components,
+                running,
+                managed,
+            }
         },
     )
 }

@@ -91,6 +91,7 @@ pub struct StartError(#[source] io::Error);
 pub struct Worker {
     name: String,
     instance: u64,
+    connection: u64,
     labels: BTreeMap<String, String>,
     slots: u32,
     managed: Option<u32>,
@@ -138,6 +139,7 @@ impl Worker {
         let worker = Self {
             name: options.name,
             instance: options.instance,
+            connection: 0,
             labels: options.labels,
             slots: options.slots,
             managed: options.managed,
@@ -311,6 +313,7 @@ impl Worker {
             name: self.name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instance: self.instance,
+            connection: self.connection,
             slots: self.slots,
             labels: self.labels.clone(),
             components: self.surroundings.contents.components(),
@@ -337,6 +340,7 @@ impl Worker {
         }
         self.outbox.clear();
         self.link.reconnect()?;
+        self.connection += 1;
         self.hello(now);
         Ok(())
     }

@@ -81,7 +81,7 @@ impl Placement {
         self.workers.insert(worker, joined);
         for attempt in running {
             if !self.adopted(now, worker, attempt) {
-                decisions.push(Decision::Stop { worker, attempt });
+                decisions.push(self.stop_unknown(now, worker, attempt));
             }
         }
         self.fill(now, worker, &mut decisions);
@@ -114,7 +114,8 @@ impl Placement {
         self.orphans.remove(&(*until, attempt));
         // How long it has been running is not known.
         let deadline = now + *timeout + DEADLINE_GRACE;
-        adopter.holds.insert(attempt, Held { account: account.clone(), told: None });
+        let account = Some(account.clone());
+        adopter.holds.insert(attempt, Held { account, told: None });
         self.deadlines.insert((deadline, attempt));
         self.places.insert(attempt, Place::Leased { worker, deadline });
         self.count_free(worker);
@@ -167,10 +168,19 @@ impl Placement {
         }
         for attempt in has {
             if !self.adopted(now, worker, *attempt) {
-                decisions.push(Decision::Stop { worker, attempt: *attempt });
+                decisions.push(self.stop_unknown(now, worker, *attempt));
             }
         }
         decisions
+    }
+
+    /// A worker has what is not its: until it has stopped, that takes a slot there.
+    fn stop_unknown(&mut self, now: MonotonicMs, worker: WorkerId, attempt: AttemptId) -> Decision {
+        if let Some(worker) = self.workers.get_mut(&worker) {
+            worker.stops(now, attempt);
+        }
+        self.count_free(worker);
+        Decision::Stop { worker, attempt }
     }
 
     /// Something came from a worker; `false`: it is not known and must say hello first.
@@ -255,7 +265,9 @@ impl Placement {
         if let Some(held) =
             self.workers.get_mut(&worker).and_then(|worker| worker.holds.remove(&attempt))
         {
-            self.queue.gave_back(&held.account);
+            if let Some(account) = &held.account {
+                self.queue.gave_back(account);
+            }
             self.count_free(worker);
         }
         match self.places.get(&attempt) {
@@ -444,7 +456,9 @@ impl Placement {
         let Some(gone) = self.remove_worker(worker) else { return Vec::new() };
         let mut decisions = Vec::new();
         for (attempt, held) in gone.holds {
-            self.queue.gave_back(&held.account);
+            if let Some(account) = &held.account {
+                self.queue.gave_back(account);
+            }
             if let Some(Place::Leased { worker: holder, deadline }) = self.places.get(&attempt)
                 && *holder == worker
             {

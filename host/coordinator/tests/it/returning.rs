@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use wfhost_transport::client::{Answer, Request};
 use wfhost_transport::message::{
-    FromWorker, LogLevel, LogLine, Outcome, Payload, Progress, ToWorker, Token,
+    FromWorker, LogLevel, LogLine, Outcome, PROTOCOL, Payload, Progress, ToWorker, Token,
 };
 use wfhost_workflow::run::RunStatus;
 use wfhost_workflow::{Failure, FailureKind, Json};
@@ -145,4 +145,24 @@ fn a_worker_writes_into_the_logs_of_its_own_attempts_only() {
         assert!(started.elapsed() < PATIENCE);
     }
     assert_eq!(setting.view(run).steps[0].progress, None);
+}
+
+#[test]
+fn a_hello_that_was_late_on_a_former_connection_takes_nothing_away() {
+    let setting = Setting::new();
+    let mut worker = setting.worker(1);
+    let run = setting.start(1, TWO, "{\"x\":5}");
+    let first = worker.dispatch();
+    let mut again = setting.returned(&worker, &[first.attempt], 1);
+    // Sent before the other one, and under way for long.
+    worker.running = Vec::new();
+    worker.hello(PROTOCOL, 1);
+    worker.say(&FromWorker::Heartbeat);
+    worker.next("a question", |message| matches!(message, ToWorker::Identify));
+    again.succeed(first.attempt, "{\"y\":1}");
+    let second = again.dispatch();
+    assert_eq!(second.attempt.attempt.0, 1);
+    again.succeed(second.attempt, "2");
+    assert_eq!(setting.ended(run).0, RunStatus::Succeeded);
+    assert!(!setting.events(run).iter().any(|event| event == "attempt-lost"));
 }

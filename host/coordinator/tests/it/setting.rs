@@ -87,6 +87,7 @@ impl Setting {
             seen: Vec::new(),
             tokens: HashMap::new(),
             instance: None,
+            connection: 0,
             running: Vec::new(),
         };
         worker.hello(PROTOCOL, slots);
@@ -106,6 +107,7 @@ impl Setting {
     ) -> ScriptedWorker {
         let mut worker = self.stranger();
         worker.instance = before.instance;
+        worker.connection = before.connection + 1;
         worker.tokens.clone_from(&before.tokens);
         let held = |attempt: &AttemptId| Held { attempt: *attempt, token: before.tokens[attempt] };
         worker.running = has.iter().map(held).collect();
@@ -121,6 +123,7 @@ impl Setting {
             seen: Vec::new(),
             tokens: HashMap::new(),
             instance: None,
+            connection: 0,
             running: Vec::new(),
         }
     }
@@ -201,6 +204,8 @@ pub(crate) struct ScriptedWorker {
     pub(crate) tokens: HashMap<AttemptId, Token>,
     /// Of its process; drawn with the first hello.
     pub(crate) instance: Option<u64>,
+    /// Which of its process's connections it is.
+    pub(crate) connection: u64,
     /// What it says it has.
     pub(crate) running: Vec<Held>,
 }
@@ -211,8 +216,9 @@ impl ScriptedWorker {
         static INSTANCES: AtomicU64 = AtomicU64::new(1);
         let instance =
             *self.instance.get_or_insert_with(|| INSTANCES.fetch_add(1, Ordering::Relaxed));
-        let running = self.running.clone();
-        let hello = Hello { protocol, name, slots, instance, running, ..Hello::default() };
+        let (running, connection) = (self.running.clone(), self.connection);
+        let hello =
+            Hello { protocol, name, slots, instance, connection, running, ..Hello::default() };
         self.say(&FromWorker::Hello(Box::new(hello)));
     }
 

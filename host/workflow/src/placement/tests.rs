@@ -289,7 +289,9 @@ fn what_a_joining_worker_runs_takes_its_slots_before_anything_new() {
     assert_eq!(placement.wanted(ms(0), wanted(2)), []);
     assert_eq!(placement.wanted(ms(0), wanted(3)), []);
     let joining = Joining { slots: 2, running: vec![attempt(1), attempt(9)], ..slots(2) };
-    assert_eq!(placement.joined(ms(1), A, joining), [stop(A, 9), assign(A, 2)]);
+    assert_eq!(placement.joined(ms(1), A, joining), [stop(A, 9)]);
+    // What is not its takes a slot there until it has stopped.
+    assert_eq!(placement.ended(ms(2), A, attempt(9)), [assign(A, 2)]);
     assert_eq!(placement.held_by(A).collect::<Vec<_>>(), [attempt(1), attempt(2)]);
 }
 

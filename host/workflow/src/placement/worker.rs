@@ -23,7 +23,8 @@ pub(super) struct Worker {
 /// An attempt at a worker.
 #[derive(Debug)]
 pub(super) struct Held {
-    pub(super) account: Account,
+    /// `None`: it was never this worker's here; it has it all the same, and takes a slot there.
+    pub(super) account: Option<Account>,
     /// When the worker was last told to stop it.
     pub(super) told: Option<MonotonicMs>,
 }
@@ -63,7 +64,15 @@ impl Worker {
 
     pub(super) fn take(&mut self, attempt: AttemptId, component: Digest, account: Account) {
         self.components.insert(component);
-        self.holds.insert(attempt, Held { account, told: None });
+        self.holds.insert(attempt, Held { account: Some(account), told: None });
+    }
+}
+
+impl Worker {
+    /// It has an attempt that it shall stop.
+    pub(super) fn stops(&mut self, now: MonotonicMs, attempt: AttemptId) {
+        let unknown = || Held { account: None, told: None };
+        self.holds.entry(attempt).or_insert_with(unknown).told = Some(now);
     }
 }
 
