@@ -24,6 +24,9 @@ const STEP_MS: u64 = 700;
 
 const LIMIT: Duration = Duration::from_secs(90);
 
+/// For the other worker to begin something in a cut: a lease, and what is under way.
+const GOES_ON: Duration = Duration::from_secs(15);
+
 fn carry_out(tools: &Tools) -> Result<Outcome> {
     let times = tools.times(1, 1);
     let net = Net::new(tools.seed)?;
@@ -53,10 +56,12 @@ fn carry_out(tools: &Tools) -> Result<Outcome> {
             let before = ended(&cluster)?;
             way.iter().for_each(|way| net.shape(*way, Shape::CUT));
             std::thread::sleep(span);
+            // While the cable is still cut.
+            let more = || cluster.executions_of(&other).is_ok_and(|it| it.len() > here);
+            went_on += usize::from(clock::until(GOES_ON, || more().then_some(())).is_some());
             way.iter().for_each(|way| net.shape(*way, Shape::default()));
             let mended = clock::now();
             cuts += 1;
-            went_on += usize::from(cluster.executions_of(&other)?.len() > here);
             during += ended(&cluster)? - before;
             // It takes steps again.
             let begun = cluster.executions_of(&name)?.len();
