@@ -56,10 +56,10 @@ impl LogWriter {
             for message in receiver {
                 match message {
                     ToWriter::Lines(run, lines) => {
-                        if let Err(error) = append(&folder, run, &lines) {
-                            if let Some(left_out) = UNWRITTEN.may() {
-                                tracing::warn!(%run, %error, left_out, "log lines could not be written");
-                            }
+                        if let Err(error) = append(&folder, run, &lines)
+                            && let Some(left_out) = UNWRITTEN.may()
+                        {
+                            tracing::warn!(%run, %error, left_out, "log lines could not be written");
                         }
                     }
                     // Who asked may have stopped waiting.

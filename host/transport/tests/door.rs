@@ -1,8 +1,6 @@
 //! More connections than there are descriptors. Alone in its process, whose limit it lowers.
 
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
 use std::fs::File;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};

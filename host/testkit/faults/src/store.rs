@@ -1,5 +1,6 @@
 //! The second reading: the store itself, after the last process has ended.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
@@ -21,12 +22,12 @@ pub(crate) fn read(data: &Path) -> Result<BTreeMap<RunId, Journal>> {
     for run in folder.store.find("", usize::MAX).doing("list the stored runs")? {
         let summary = folder.store.summary(run).doing("read a summary")?;
         let summary = summary.doing(format_args!("read the summary of run {run}"))?;
-        if !definitions.contains_key(&summary.definition) {
+        if let Entry::Vacant(place) = definitions.entry(summary.definition) {
             let text = folder.content.get(&summary.definition).doing("read a definition")?;
             let text = String::from_utf8_lossy(&text).into_owned();
             let definition = Definition::parse(&text)
                 .map_err(|problems| Failure::new(problems.render("stored", &text)))?;
-            definitions.insert(summary.definition, definition);
+            place.insert(definition);
         }
         let records = folder.store.journal(run, Revision(0), usize::MAX);
         let records = records.doing(format_args!("read the journal of run {run}"))?;

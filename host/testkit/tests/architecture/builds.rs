@@ -48,8 +48,8 @@ fn no_dependency_is_compiled_twice() {
 
 #[test]
 fn crash_points_compile_only_our_own_again() {
-    let built: BTreeMap<String, Value> = plan(BUILD).into_iter().map(of_dependency).collect();
-    let crashing: BTreeMap<String, Value> = plan(CRASHING).into_iter().map(of_dependency).collect();
+    let built: BTreeMap<String, Value> = plan(BUILD).iter().map(of_dependency).collect();
+    let crashing: BTreeMap<String, Value> = plan(CRASHING).iter().map(of_dependency).collect();
     assert!(crashing.keys().any(|unit| unit.contains("fail@")), "it has crash points");
     assert!(!built.keys().any(|unit| unit.contains("fail@")), "what ships has none");
     for (unit, how) in crashing {
@@ -59,12 +59,12 @@ fn crash_points_compile_only_our_own_again() {
 }
 
 /// Which unit it is, and how it is compiled; our own are all alike.
-fn of_dependency(unit: Value) -> (String, Value) {
+fn of_dependency(unit: &Value) -> (String, Value) {
     let id = unit["pkg_id"].as_str().expect("an id");
     if id.starts_with("path+") {
         return ("our own".to_owned(), Value::Null);
     }
-    let what = format!("{id} {} {} {}", name(&unit), unit["mode"], unit["platform"]);
+    let what = format!("{id} {} {} {}", name(unit), unit["mode"], unit["platform"]);
     (what, unit["features"].clone())
 }
 
