@@ -52,6 +52,7 @@ pub(crate) fn run_named(workflow: &str, random: u128) -> ShownRun {
             steps_done: 1,
             steps_total: 3,
             error: None,
+            origin: None,
         },
         status: ShownStatus::Running,
     }

@@ -203,6 +203,7 @@ impl EventLoop {
                     input: start.input,
                     plugins: start.plugins,
                     seed: self.parts.random.u64(..),
+                    origin: None,
                 };
                 self.begin(definition, started, reply);
             }

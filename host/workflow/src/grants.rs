@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Limits, Name};
+use crate::{Digest, Limits, Name, PluginOrigin};
 
 /// Whether a directory may be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -105,4 +105,7 @@ pub struct PinnedPlugin {
     /// Whether the same input gives the same output, to the byte.
     #[serde(default)]
     pub determinism: Determinism,
+    /// What it is in its bundle. `None`: it came from a file.
+    #[serde(default)]
+    pub plugin: Option<PluginOrigin>,
 }

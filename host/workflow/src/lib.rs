@@ -11,6 +11,7 @@ mod grants;
 mod ids;
 mod json;
 mod limits;
+mod origin;
 pub mod parameters;
 pub mod placement;
 pub mod run;
@@ -32,6 +33,7 @@ pub use limits::{
     Limit, LimitError, LimitSettings, LimitSource, LimitSpec, LimitUnit, Limits, OperatorLimits,
     UnknownLimit,
 };
+pub use origin::{Origin, PluginOrigin};
 pub use schema::{Schema, SchemaError};
 pub use time::{DurationMs, MonotonicMs, TimestampMs};
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use wfhost_workflow::run::{Event, KvWrite, Record, RunStarted, RunStatus, RunSummary, StepOutput};
 use wfhost_workflow::{
-    Attempt, Digest, DirGrant, DirMode, DurationMs, Failure, FailureKind, Json, Limits,
-    PinnedPlugin, Revision, RunId, StepId, TaskId, TimestampMs,
+    Attempt, Digest, DirGrant, DirMode, DurationMs, Failure, FailureKind, Json, Limits, Origin,
+    PinnedPlugin, PluginOrigin, Revision, RunId, StepId, TaskId, TimestampMs,
 };
 
 use crate::Commit;
@@ -51,6 +51,7 @@ pub fn commit_with(run: RunId, revision: u64, events: Vec<Event>) -> Commit {
         steps_done: u32::try_from(revision % 1_000_000).unwrap_or_default(),
         steps_total: 7,
         error: revision.is_multiple_of(3).then(|| "why".to_owned()),
+        origin: None,
     };
     let record = Record { revision: Revision(revision), at, events };
     Commit { run, record, summary, snapshot: None }
@@ -85,6 +86,7 @@ pub fn started(run: RunId, input: Json) -> Event {
         ],
         limits: Limits::default(),
         determinism: wfhost_workflow::Determinism::default(),
+        plugin: None,
     };
     Event::Started(Box::new(RunStarted {
         run,
@@ -94,6 +96,7 @@ pub fn started(run: RunId, input: Json) -> Event {
         input,
         plugins: vec![plugin("text"), plugin("report")],
         seed: u64::MAX,
+        origin: None,
     }))
 }
 
@@ -107,6 +110,7 @@ pub(super) fn references_of_started() -> HashSet<Digest> {
 pub fn every_event() -> Vec<Event> {
     let mut events = first_events();
     events.extend(later_events());
+    events.extend(bundle_events());
     events
 }
 
@@ -128,6 +132,29 @@ pub fn later_events() -> Vec<Event> {
         Event::StepReleased { task: item },
         Event::RunRetried,
     ]
+}
+
+/// Those that came with bundles.
+#[must_use]
+pub fn bundle_events() -> Vec<Event> {
+    let mut of_bundle = started(run(5), json_of(40, 1));
+    if let Event::Started(started) = &mut of_bundle {
+        started.origin = Some(origin("1.2.0-rc.1"));
+        for plugin in &mut started.plugins {
+            plugin.plugin =
+                Some(PluginOrigin { name: plugin.alias.to_string(), version: "0.3.1".to_owned() });
+        }
+    }
+    vec![of_bundle]
+}
+
+fn origin(version: &str) -> Origin {
+    Origin {
+        bundle: "my-agents".to_owned(),
+        version: version.to_owned(),
+        digest: Digest::of(version.as_bytes()),
+        signers: vec!["ed25519:k1 team\n é".to_owned(), String::new()],
+    }
 }
 
 /// Those that the first version of the format had.

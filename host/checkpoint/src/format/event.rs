@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use wfhost_workflow::run::{Event, KvWrite, StepOutput};
 use wfhost_workflow::{
-    Attempt, Digest, DurationMs, Failure, FailureKind, Json, StepId, TaskId, TimestampMs,
+    Attempt, Digest, DurationMs, Failure, FailureKind, Json, Origin, PinnedPlugin, StepId, TaskId,
+    TimestampMs,
 };
 
 use super::started::StoredStarted;
@@ -296,13 +297,11 @@ pub(super) fn weight_bytes(event: &Event) -> usize {
     NAMES
         + match event {
             Event::Started(started) => {
-                let plugins: usize = started
-                    .plugins
-                    .iter()
-                    .flat_map(|plugin| &plugin.dirs)
-                    .map(|dir| dir.host_path.len() + dir.guest_path.len() + 64)
-                    .sum();
-                json(&started.input) + started.plugins.len() * 384 + plugins + 256
+                let made_from: usize = started.plugins.iter().map(plugin_bytes).sum();
+                json(&started.input)
+                    + made_from
+                    + started.origin.as_ref().map_or(0, origin_bytes)
+                    + 256
             }
             Event::StepCompleted { output: StepOutput::Value(output), .. }
             | Event::Succeeded { output } => json(output),
@@ -333,6 +332,17 @@ pub(super) fn weight_bytes(event: &Event) -> usize {
             | Event::StepReleased { .. }
             | Event::RunRetried => 0,
         }
+}
+
+fn plugin_bytes(plugin: &PinnedPlugin) -> usize {
+    let dirs = plugin.dirs.iter().map(|dir| dir.host_path.len() + dir.guest_path.len() + 64);
+    let origin = plugin.plugin.as_ref().map_or(0, |from| from.name.len() + from.version.len() + 32);
+    384 + dirs.sum::<usize>() + origin
+}
+
+fn origin_bytes(origin: &Origin) -> usize {
+    let signers = origin.signers.iter().map(|signer| signer.len() + 8);
+    origin.bundle.len() + origin.version.len() + signers.sum::<usize>() + 96
 }
 
 const fn inline_bytes(len: usize) -> usize {

@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use wfhost_workflow::run::RunStarted;
-use wfhost_workflow::{Determinism, Digest, DirGrant, DirMode, Limit, Limits, PinnedPlugin, RunId};
+use wfhost_workflow::{
+    Determinism, Digest, DirGrant, DirMode, Limit, Limits, Origin, PinnedPlugin, PluginOrigin,
+    RunId,
+};
 
 use super::Unreadable;
 use super::value::{self, Fetch, Large, StoredJson};
@@ -22,6 +25,18 @@ pub(super) struct StoredStarted<'a> {
     input: StoredJson<'a>,
     plugins: Vec<StoredPlugin<'a>>,
     seed: u64,
+    /// Absent before there were bundles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<StoredOrigin<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredOrigin<'a> {
+    bundle: Cow<'a, str>,
+    version: Cow<'a, str>,
+    #[serde(with = "value::digest")]
+    digest: Digest,
+    signers: Vec<Cow<'a, str>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -33,6 +48,15 @@ struct StoredPlugin<'a> {
     limits: StoredLimits<'a>,
     #[serde(default)]
     strict: bool,
+    /// Absent before there were bundles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    plugin: Option<StoredPluginOrigin<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredPluginOrigin<'a> {
+    name: Cow<'a, str>,
+    version: Cow<'a, str>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -56,7 +80,8 @@ struct StoredLimits<'a>(BTreeMap<Cow<'a, str>, u64>);
 
 impl<'a> StoredStarted<'a> {
     pub(super) fn to_stored(started: &'a RunStarted, large: &mut Large<'a>) -> Self {
-        let RunStarted { run, workflow, version, definition, input, plugins, seed } = started;
+        let RunStarted { run, workflow, version, definition, input, plugins, seed, origin } =
+            started;
         Self {
             run: run.to_bytes(),
             workflow: Cow::Borrowed(workflow),
@@ -65,6 +90,7 @@ impl<'a> StoredStarted<'a> {
             input: StoredJson::to_stored(input, large),
             plugins: plugins.iter().map(StoredPlugin::to_stored).collect(),
             seed: *seed,
+            origin: origin.as_ref().map(StoredOrigin::to_stored),
         }
     }
 
@@ -81,6 +107,7 @@ impl<'a> StoredStarted<'a> {
                 .map(StoredPlugin::into_plugin)
                 .collect::<Result<_, _>>()?,
             seed: self.seed,
+            origin: self.origin.map(StoredOrigin::into_origin),
         })
     }
 
@@ -93,15 +120,37 @@ impl<'a> StoredStarted<'a> {
     }
 }
 
+impl<'a> StoredOrigin<'a> {
+    fn to_stored(origin: &'a Origin) -> Self {
+        let Origin { bundle, version, digest, signers } = origin;
+        Self {
+            bundle: Cow::Borrowed(bundle),
+            version: Cow::Borrowed(version),
+            digest: *digest,
+            signers: signers.iter().map(|signer| Cow::Borrowed(signer.as_str())).collect(),
+        }
+    }
+
+    fn into_origin(self) -> Origin {
+        Origin {
+            bundle: self.bundle.into_owned(),
+            version: self.version.into_owned(),
+            digest: self.digest,
+            signers: self.signers.into_iter().map(Cow::into_owned).collect(),
+        }
+    }
+}
+
 impl<'a> StoredPlugin<'a> {
     fn to_stored(plugin: &'a PinnedPlugin) -> Self {
-        let PinnedPlugin { alias, digest, dirs, limits, determinism } = plugin;
+        let PinnedPlugin { alias, digest, dirs, limits, determinism, plugin: origin } = plugin;
         Self {
             alias: Cow::Borrowed(alias),
             digest: *digest,
             dirs: dirs.iter().map(StoredDir::to_stored).collect(),
             limits: StoredLimits::to_stored(limits),
             strict: determinism.is_strict(),
+            plugin: origin.as_ref().map(StoredPluginOrigin::to_stored),
         }
     }
 
@@ -112,7 +161,18 @@ impl<'a> StoredPlugin<'a> {
             dirs: self.dirs.into_iter().map(StoredDir::into_dir).collect(),
             limits: self.limits.into_limits()?,
             determinism: if self.strict { Determinism::Strict } else { Determinism::Relaxed },
+            plugin: self.plugin.map(StoredPluginOrigin::into_origin),
         })
+    }
+}
+
+impl<'a> StoredPluginOrigin<'a> {
+    fn to_stored(PluginOrigin { name, version }: &'a PluginOrigin) -> Self {
+        Self { name: Cow::Borrowed(name), version: Cow::Borrowed(version) }
+    }
+
+    fn into_origin(self) -> PluginOrigin {
+        PluginOrigin { name: self.name.into_owned(), version: self.version.into_owned() }
     }
 }
 

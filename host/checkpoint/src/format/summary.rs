@@ -26,6 +26,9 @@ struct StoredSummary<'a> {
     steps_done: u32,
     steps_total: u32,
     error: Option<Cow<'a, str>>,
+    /// Absent before there were bundles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<value::StoredDigest>,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -51,6 +54,7 @@ pub(crate) fn encode_summary(summary: &RunSummary) -> Result<Vec<u8>, Error> {
         steps_done,
         steps_total,
         error,
+        origin,
     } = summary;
     let stored = StoredSummary {
         workflow: Cow::Borrowed(workflow),
@@ -68,6 +72,7 @@ pub(crate) fn encode_summary(summary: &RunSummary) -> Result<Vec<u8>, Error> {
         steps_done: *steps_done,
         steps_total: *steps_total,
         error: error.as_deref().map(Cow::Borrowed),
+        origin: origin.map(value::StoredDigest),
     };
     let bytes = encode(*run, &stored)?;
     if bytes.len() > SUMMARY_BYTES_MAX {
@@ -101,5 +106,6 @@ pub(crate) fn decode_summary(run: RunId, payload: &[u8]) -> Result<RunSummary, U
         steps_done: stored.steps_done,
         steps_total: stored.steps_total,
         error: stored.error.map(Cow::into_owned),
+        origin: stored.origin.map(|digest| digest.0),
     })
 }

@@ -103,6 +103,11 @@ impl<'a> StoredBytes<'a> {
     }
 }
 
+/// A digest where `with` cannot stand, as in an `Option`.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct StoredDigest(#[serde(with = "digest")] pub(super) Digest);
+
 /// A digest as its 32 bytes.
 pub(super) mod digest {
     use serde::{Deserializer, Serializer};

@@ -144,6 +144,7 @@ impl Setting {
                 dirs: Vec::new(),
                 limits: Limits::default(),
                 determinism: wfhost_workflow::Determinism::default(),
+                plugin: None,
             }],
         }
     }

@@ -94,6 +94,7 @@ impl Host {
             dirs: Vec::new(),
             limits: Limits::default(),
             determinism: wfhost_workflow::Determinism::default(),
+            plugin: None,
         };
         Self {
             coordinator,

@@ -105,6 +105,7 @@ impl Job {
             dirs,
             limits: Limits::default(),
             determinism: Determinism::Relaxed,
+            plugin: None,
         };
         Request::Start(Box::new(Start {
             run,

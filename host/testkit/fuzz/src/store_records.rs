@@ -122,8 +122,10 @@ fn driven(given: &mut Given<'_>) {
             dirs: Vec::new(),
             limits: Limits::default(),
             determinism: wfhost_workflow::Determinism::default(),
+            plugin: None,
         }],
         seed: given.number(),
+        origin: None,
     };
     let (mut run, mut change) = Run::start(Arc::clone(&DEFINITION), started, now);
     let mut orders = Vec::new();

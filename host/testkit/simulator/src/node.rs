@@ -41,8 +41,10 @@ impl Node {
                 dirs: Vec::new(),
                 limits: wfhost_workflow::Limits::default(),
                 determinism: wfhost_workflow::Determinism::default(),
+                plugin: None,
             }],
             seed,
+            origin: None,
         };
         let (run, change) = Run::start(definition, started, now);
         (Self::around(run), change)

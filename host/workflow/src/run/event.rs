@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Attempt, Digest, Failure, Json, Name, PinnedPlugin, Revision, RunId, StepId, TaskId,
+    Attempt, Digest, Failure, Json, Name, Origin, PinnedPlugin, Revision, RunId, StepId, TaskId,
     TimestampMs,
 };
 
@@ -145,6 +145,9 @@ pub struct RunStarted {
     pub plugins: Vec<PinnedPlugin>,
     /// From which retry jitter is derived; chosen once, at random.
     pub seed: u64,
+    /// The bundle that it was started from. `None`: it was started from a file.
+    #[serde(default)]
+    pub origin: Option<Origin>,
 }
 
 /// One write to the run's key-value store.
@@ -215,4 +218,7 @@ pub struct RunSummary {
     pub steps_total: u32,
     /// Why it failed or was cancelled, cut to 500 bytes.
     pub error: Option<String>,
+    /// The bundle version that it runs now, by digest. `None`: none, it was started from a file.
+    #[serde(default)]
+    pub origin: Option<Digest>,
 }

@@ -32,8 +32,10 @@ fn begin(source: &str) -> (Run, Change) {
             dirs: Vec::new(),
             limits: crate::Limits::default(),
             determinism: crate::Determinism::default(),
+            plugin: None,
         }],
         seed: 0,
+        origin: None,
     };
     Run::start(definition, started, NOW)
 }

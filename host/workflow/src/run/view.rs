@@ -74,6 +74,7 @@ impl Run {
             steps_done: self.state.over,
             steps_total: self.state.steps.len() as u32,
             error: self.error().map(|error| shorten(&error)),
+            origin: started.and_then(|started| started.origin.as_ref()).map(|origin| origin.digest),
         }
     }
 

@@ -47,6 +47,7 @@ pub(crate) fn pin(
             dirs: decide(&used.alias, asks, &given, operator)?,
             limits: operator.limits.lower(used.limits),
             determinism: used.determinism,
+            plugin: None,
         });
     }
     Ok(pinned)

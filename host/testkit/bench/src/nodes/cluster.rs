@@ -114,6 +114,7 @@ impl Cluster {
             dirs: Vec::new(),
             limits: Limits::default(),
             determinism: wfhost_workflow::Determinism::default(),
+            plugin: None,
         }
     }
 
