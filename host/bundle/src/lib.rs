@@ -10,6 +10,7 @@ pub mod bounds;
 mod contents;
 pub mod diff;
 mod file;
+pub mod grants;
 mod hex;
 mod keys;
 pub mod manifest;

@@ -16,6 +16,8 @@
 //!
 //! Decides about values; the time is an argument. A revocation wins over everything else.
 
+mod file;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -27,6 +29,8 @@ use crate::bounds::NAME_CHARS_MAX;
 use crate::keys::{self, KeyError, KeyId};
 use crate::signature::Signatures;
 use crate::toml_text;
+
+pub use file::{Current, TrustFile};
 
 /// Some thousand keys.
 const TRUST_BYTES_MAX: u64 = 1 << 20;

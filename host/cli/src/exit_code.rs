@@ -2,7 +2,7 @@
 
 use std::process::ExitCode as ProcessExitCode;
 
-use wfhost_plugin::grants::Reason;
+use wfhost_bundle::grants::Reason;
 use wfhost_transport::client::{Refusal, ShownStatus};
 
 /// How a command ended, for scripts.

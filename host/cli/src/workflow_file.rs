@@ -6,8 +6,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use wfhost_bundle::grants::is_by_name;
 use wfhost_plugin::Manifest;
-use wfhost_plugin::grants::is_by_name;
 use wfhost_workflow::definition::{
     Checked, Code, Draft, Location, Offer, PluginUse, Problem, Severity, render,
 };

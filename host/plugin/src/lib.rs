@@ -20,7 +20,6 @@ mod epoch;
 mod error;
 pub mod facts;
 mod failure;
-pub mod grants;
 mod host;
 mod lanes;
 mod limits;

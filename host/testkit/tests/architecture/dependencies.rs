@@ -13,8 +13,11 @@ const DIRECTION: [(&str, &[&str]); 20] = [
     ("wfhost-checkpoint", &["wfhost-workflow"]),
     ("wfhost-transport", &["wfhost-workflow"]),
     ("wfhost-plugin", &["wfhost-bundle", "wfhost-workflow"]),
-    ("wfhost-coordinator", &["wfhost-checkpoint", "wfhost-transport", "wfhost-workflow"]),
-    ("wfhost-worker", &["wfhost-plugin", "wfhost-transport", "wfhost-workflow"]),
+    (
+        "wfhost-coordinator",
+        &["wfhost-bundle", "wfhost-checkpoint", "wfhost-transport", "wfhost-workflow"],
+    ),
+    ("wfhost-worker", &["wfhost-bundle", "wfhost-plugin", "wfhost-transport", "wfhost-workflow"]),
     (
         "wfhost-http-api",
         &["wfhost-coordinator", "wfhost-checkpoint", "wfhost-transport", "wfhost-workflow"],
@@ -27,7 +30,16 @@ const DIRECTION: [(&str, &[&str]); 20] = [
     ("wfhost-workflow-sabotaged", &[]),
     ("wfhost-bench", BENCH),
     ("wfhost-faults", &["wfhost-workflow", "wfhost-checkpoint", "wfhost-transport"]),
-    ("wfhost-fuzz", &["wfhost-workflow", "wfhost-checkpoint", "wfhost-transport", "wfhost-plugin"]),
+    (
+        "wfhost-fuzz",
+        &[
+            "wfhost-workflow",
+            "wfhost-bundle",
+            "wfhost-checkpoint",
+            "wfhost-transport",
+            "wfhost-plugin",
+        ],
+    ),
     ("xtask", &[]),
     // Guests and host share `wit/` and nothing else.
     ("wfhost-guest", &["wfhost-guest-macros"]),
@@ -49,6 +61,7 @@ const HOST: &[&str] = &[
 
 const BENCH: &[&str] = &[
     "wfhost-workflow",
+    "wfhost-bundle",
     "wfhost-checkpoint",
     "wfhost-transport",
     "wfhost-plugin",

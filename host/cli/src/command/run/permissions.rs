@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use wfhost_plugin::grants::{self, Denial, GivenDir};
+use wfhost_bundle::grants::{self, Denial, GivenDir};
 use wfhost_workflow::definition::{DirGiven, PluginUse};
 use wfhost_workflow::expression::{RunFacts, Scope, StepOutputs};
 use wfhost_workflow::{AllowedDir, DirAsk, DirGrant, Json, OperatorLimits, PinnedPlugin, StepId};

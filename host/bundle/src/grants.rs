@@ -5,8 +5,9 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use wfhost_bundle::manifest::check_guest_path;
 use wfhost_workflow::{AllowedDir, DirAsk, DirGrant, DirMode};
+
+use crate::manifest::check_guest_path;
 
 /// A directory that a workflow gives to one of its plugins.
 #[derive(Debug, Clone, PartialEq, Eq)]
