@@ -112,6 +112,8 @@ pub enum ContentError {
         path: BundlePath,
         /// What is wrong with it.
         source: Problems,
+        /// The file as it is, so that the places can be shown.
+        text: String,
     },
     /// A workflow that uses what is not in the bundle.
     #[error(
@@ -262,8 +264,13 @@ impl Parts<'_> {
         components: &BTreeMap<&BundlePath, &TreeEntry>,
     ) -> Result<BundledWorkflow, ContentError> {
         let (file, source) = self.text(path, by, WORKFLOW_BYTES_MAX)?;
-        let definition = Definition::parse(&source)
-            .map_err(|source| ContentError::Workflow { path: path.clone(), source })?;
+        let definition = match Definition::parse(&source) {
+            Ok(definition) => definition,
+            Err(problems) => {
+                let path = path.clone();
+                return Err(ContentError::Workflow { path, source: problems, text: source });
+            }
+        };
         let component = |plugin: &wfhost_workflow::definition::PluginUse| {
             let found: Result<_, PathError> = path.beside(&plugin.path);
             let entry = found.ok().and_then(|named| components.get(&named).copied());

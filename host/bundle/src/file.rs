@@ -1,4 +1,4 @@
-//! The file: header, list of files, files, signatures. `FORMAT.md` says what each byte is.
+//! The file: header, list of files, files, signatures. `docs/bundle-format.md` says what each byte is.
 //!
 //! What a reader trusts is checked before what follows it is read: the list against the digest,
 //! the signatures against the digest, each file against the list.

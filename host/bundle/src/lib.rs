@@ -4,7 +4,7 @@
 //! Values in, values out, but for reading and writing the files that a caller names. Never runs
 //! anything from a bundle, never opens a component: what a component offers is told by the host.
 //! Invariant: whatever is read from a bundle has been held against the bundle's digest.
-//! `FORMAT.md` says what the bytes are.
+//! `docs/bundle-format.md` says what the bytes are.
 
 pub mod bounds;
 mod contents;
@@ -13,6 +13,7 @@ mod file;
 pub mod grants;
 mod hex;
 mod keys;
+mod layout;
 pub mod manifest;
 pub mod on_disk;
 mod pack;
@@ -27,7 +28,8 @@ mod unpack;
 pub use contents::{Bundle, BundledPlugin, BundledWorkflow, ContentError};
 pub use file::{BundleFile, FORMAT_VERSION, FormatError, write};
 pub use keys::{KeyError, KeyId, NotAKeyId, SigningKey};
-pub use pack::{PackError, pack, plan};
+pub use layout::{Layout, PluginLayout};
+pub use pack::{PackError, pack, plan, write as write_planned};
 pub use path::{BundlePath, PathClash, PathError};
 pub use payload::{PayloadError, Take};
 pub use signature::{SignatureError, Signatures};

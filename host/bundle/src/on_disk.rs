@@ -5,11 +5,13 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
+use wfhost_workflow::Digest;
+
 use crate::contents::{Bundle, ContentError};
 use crate::file::{BundleFile, FormatError};
 use crate::keys::SigningKey;
 use crate::pack::{self, PackError};
-use crate::signature::Signatures;
+use crate::signature::{SignatureError, Signatures};
 
 /// A bundle's file that was not written. What was there before is there still.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +57,31 @@ pub fn open(path: &Path) -> Result<BundleFile<BufReader<File>>, DiskError> {
 /// # Errors
 /// If the folder holds no bundle, or the file cannot be written.
 pub fn pack_into(folder: &Path, path: &Path) -> Result<Bundle, DiskError> {
-    replace(path, |out| Ok(pack::pack(folder, out)?))
+    let bundle = pack::plan(folder)?;
+    pack_planned(folder, &bundle, path, Existing::Replaced)?;
+    Ok(bundle)
+}
+
+/// What becomes of a file that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// It stays, and nothing is written.
+    Kept,
+    /// It is replaced when the new one is whole.
+    Replaced,
+}
+
+/// Packs what [`pack::plan`] gave into a file; see [`pack::write`].
+///
+/// # Errors
+/// If a file has changed since, there is a file that is to be kept, or it cannot be written.
+pub fn pack_planned(
+    folder: &Path,
+    bundle: &Bundle,
+    path: &Path,
+    existing: Existing,
+) -> Result<(), DiskError> {
+    replace(path, existing, |out| Ok(pack::write(folder, bundle, out)?))
 }
 
 /// Signs a bundle's file, once every file in it has been checked. Its digest stays; signing again
@@ -64,23 +90,30 @@ pub fn pack_into(folder: &Path, path: &Path) -> Result<Bundle, DiskError> {
 /// # Errors
 /// If it is damaged, has too many signatures, or cannot be written.
 pub fn sign(path: &Path, key: &SigningKey) -> Result<Bundle, DiskError> {
-    let mut file = open(path)?;
-    let mut bundle = Bundle::read(&mut file).map_err(|error| content(path, error))?;
-    let digest = bundle.digest();
-    let signed = bundle.signatures.sign(digest, key);
-    signed.map_err(|error| content(path, FormatError::from(error).into()))?;
-    rewrite(path, &mut file, &bundle.signatures)?;
-    Ok(bundle)
+    change_signatures(path, |digest, signatures| signatures.sign(digest, key))
 }
 
-fn rewrite(
+/// Changes the signatures of a bundle's file, once every file in it has been checked. A file
+/// whose signatures stay is not written.
+///
+/// # Errors
+/// If it is damaged, `change` says so, a signature is not one of this bundle, or the file cannot
+/// be written.
+pub fn change_signatures(
     path: &Path,
-    file: &mut BundleFile<BufReader<File>>,
-    signatures: &Signatures,
-) -> Result<(), DiskError> {
-    replace(path, |out| {
-        file.write_with(signatures, out).map_err(|error| content(path, error.into()))
-    })
+    change: impl FnOnce(Digest, &mut Signatures) -> Result<(), SignatureError>,
+) -> Result<Bundle, DiskError> {
+    let mut file = open(path)?;
+    let mut bundle = Bundle::read(&mut file).map_err(|error| content(path, error))?;
+    let changed = change(bundle.digest(), &mut bundle.signatures);
+    changed.map_err(|error| content(path, FormatError::from(error).into()))?;
+    if bundle.signatures != *file.signatures() {
+        replace(path, Existing::Replaced, |out| {
+            let written = file.write_with(&bundle.signatures, out);
+            written.map_err(|error| content(path, error.into()))
+        })?;
+    }
+    Ok(bundle)
 }
 
 fn content(path: &Path, source: ContentError) -> DiskError {
@@ -99,6 +132,7 @@ fn open_plain(path: &Path) -> io::Result<File> {
 /// Writes a new file and moves it to its place when all of it is on the disk.
 fn replace<T>(
     path: &Path,
+    existing: Existing,
     write: impl FnOnce(&mut File) -> Result<T, DiskError>,
 ) -> Result<T, DiskError> {
     let failed = |source| DiskError::Io { doing: "write", path: path.to_owned(), source };
@@ -107,7 +141,7 @@ fn replace<T>(
     let written = File::create_new(&beside).map_err(failed).and_then(|mut out| {
         let made = write(&mut out)?;
         out.flush().and_then(|()| out.sync_all()).map_err(failed)?;
-        fs::rename(&beside, path).map_err(failed)?;
+        put(&beside, path, existing).map_err(failed)?;
         Ok(made)
     });
     if written.is_err() {
@@ -115,4 +149,12 @@ fn replace<T>(
         drop(fs::remove_file(&beside));
     }
     written
+}
+
+fn put(beside: &Path, path: &Path, existing: Existing) -> io::Result<()> {
+    match existing {
+        Existing::Replaced => fs::rename(beside, path),
+        // Of two that do so at once, one fails.
+        Existing::Kept => fs::hard_link(beside, path).and_then(|()| fs::remove_file(beside)),
+    }
 }

@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(signed(&[2, 1]).to_string(), signatures.to_string());
     }
 
-    /// Made by openssl of the message that `FORMAT.md` describes.
+    /// Made by openssl of the message that `docs/bundle-format.md` describes.
     #[test]
     fn a_signature_is_what_another_implementation_makes() {
         let key = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c";

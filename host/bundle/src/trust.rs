@@ -177,7 +177,7 @@ impl Trust {
     /// # Errors
     /// What is wrong with it, with the line or the key.
     pub fn parse(text: &str) -> Result<Self, TrustError> {
-        let file: File = toml_text::parse(text).map_err(TrustError)?;
+        let file: File = toml_text::parse(text).map_err(|wrong| TrustError(wrong.shown))?;
         let mut trust = Self::default();
         for entry in file.keys {
             let id = entry.id.clone();

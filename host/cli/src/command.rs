@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod bundle;
 mod cache;
 mod check;
 mod compile_component;
@@ -96,6 +97,9 @@ pub(crate) enum Command {
     /// Work on plugins
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
+    /// Pack, sign and compare bundles: what a team deploys
+    #[command(subcommand)]
+    Bundle(bundle::BundleCommand),
     /// Look at what is kept of compiled plugins, and remove it
     #[command(subcommand)]
     Cache(cache::CacheCommand),
@@ -118,6 +122,7 @@ impl Command {
             Self::Runs(args) => args.command.carry_out(&context.asking(&args.server)?),
             Self::Workers(args) => args.command.carry_out(&context.asking(&args.server)?),
             Self::Plugin(command) => command.carry_out(context),
+            Self::Bundle(command) => command.carry_out(context),
             Self::Cache(command) => command.carry_out(context),
             Self::Limits(args) => args.carry_out(context),
             Self::Completions(args) => args.carry_out(context),

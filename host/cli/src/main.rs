@@ -2,6 +2,8 @@
 
 mod allowed_dir;
 mod args;
+mod bundle_check;
+mod bundle_file;
 mod cache_folder;
 mod clock;
 mod command;

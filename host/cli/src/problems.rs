@@ -8,30 +8,49 @@ use crate::output::{Output, Tone};
 use crate::sanitise;
 use crate::workflow_file::Examined;
 
+/// What is wrong with one file.
+pub(crate) struct FileProblems {
+    /// As it is shown.
+    pub(crate) name: String,
+    pub(crate) text: String,
+    pub(crate) problems: Vec<Problem>,
+    /// How many more there are.
+    pub(crate) left_out: usize,
+}
+
+impl FileProblems {
+    /// Those of a checked workflow that are at least this grave.
+    pub(crate) fn of(examined: &Examined, least: Severity) -> Self {
+        let problems = examined.checked.problems.iter();
+        Self {
+            name: examined.path().display().to_string(),
+            text: examined.text().to_owned(),
+            problems: problems.filter(|problem| problem.severity >= least).cloned().collect(),
+            left_out: examined.checked.left_out(),
+        }
+    }
+
+    /// Writes them to standard error, each with its line.
+    pub(crate) fn write(&self, output: &Output) {
+        let paint = |part, text: &str| match part {
+            Part::Severity(severity) => output.paint_message(tone(severity), text),
+            Part::Margin => output.paint_message(Tone::Dim, text),
+            Part::Hint => output.paint_message(Tone::Busy, text),
+        };
+        let name = sanitise::line(&self.name);
+        let mut report = render(&self.problems, &name, &self.text, &paint);
+        if self.left_out > 0 {
+            report.push_str(&format!("and {} more\n", self.left_out));
+        }
+        if !report.is_empty() {
+            output.report(&report, &self.problems.iter().map(json).collect::<Vec<_>>());
+        }
+    }
+}
+
 /// Writes all problems that are at least this grave to standard error.
 pub(crate) fn write(output: &Output, examined: &Examined, least: Severity) {
-    let shown: Vec<Problem> = examined
-        .checked
-        .problems
-        .iter()
-        .filter(|problem| problem.severity >= least)
-        .cloned()
-        .collect();
-    let name = examined.path().display().to_string();
-    let name = sanitise::line(&name);
-    let paint = |part, text: &str| match part {
-        Part::Severity(severity) => output.paint_message(tone(severity), text),
-        Part::Margin => output.paint_message(Tone::Dim, text),
-        Part::Hint => output.paint_message(Tone::Busy, text),
-    };
-    let mut report = render(&shown, &name, examined.text(), &paint);
-    let left_out = examined.checked.left_out();
-    if left_out > 0 {
-        report.push_str(&format!("and {left_out} more\n"));
-    }
-    if !report.is_empty() {
-        output.report(&report, &shown.iter().map(json).collect::<Vec<_>>());
-    }
+    FileProblems::of(examined, least).write(output);
 }
 
 const fn tone(severity: Severity) -> Tone {

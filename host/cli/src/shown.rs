@@ -1,5 +1,6 @@
 //! Runs, steps and events as JSON for scripts and as tables for people.
 
+pub(crate) mod bundle;
 pub(crate) mod workers;
 
 use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Table, presets};
@@ -235,4 +236,35 @@ pub(crate) fn tone_of_state(word: &str) -> Option<Tone> {
         .into_iter()
         .find(|state| state_name(*state) == word)
         .map(state_tone)
+}
+
+/// `37 MB`, as in a list of files.
+pub(crate) fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{} kB", bytes.div_ceil(1_000)),
+        1_000_000..1_000_000_000 => {
+            format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000)
+        }
+        _ => format!("{}.{} GB", bytes / 1_000_000_000, bytes % 1_000_000_000 / 100_000_000),
+    }
+}
+
+/// `1 step`, `2 steps`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_short() {
+        let check = |bytes, text: &str| assert_eq!(size(bytes), text);
+        check(999, "999 B");
+        check(1_001, "2 kB");
+        check(37_060_000, "37.0 MB");
+        check(2_147_483_648, "2.1 GB");
+    }
 }

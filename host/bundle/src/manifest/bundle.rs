@@ -69,7 +69,7 @@ impl BundleManifest {
     /// # Errors
     /// What is wrong, with line and column or the key.
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
-        let file: File = toml_text::parse(text).map_err(ManifestError)?;
+        let file: File = toml_text::parse(text).map_err(ManifestError::from)?;
         super::check_name(&file.name)?;
         super::check_description(&file.description)?;
         super::check_labels(&file.labels)?;
@@ -90,7 +90,7 @@ impl BundleManifest {
         };
         if manifest.plugins.is_empty() && manifest.workflows.is_empty() {
             let problem = "it lists neither `plugins` nor `workflows`";
-            return Err(ManifestError(problem.to_owned()));
+            return Err(ManifestError::new(problem));
         }
         Ok(manifest)
     }
@@ -98,9 +98,9 @@ impl BundleManifest {
 
 fn paths(key: &str, written: &[String]) -> Result<Vec<BundlePath>, ManifestError> {
     if written.len() > LISTED_MAX {
-        return Err(ManifestError(format!("{key}: more than {LISTED_MAX}")));
+        return Err(ManifestError::new(format!("{key}: more than {LISTED_MAX}")));
     }
     let path = |text: &String| BundlePath::new(text);
     let paths = written.iter().map(path).collect::<Result<Vec<_>, _>>();
-    paths.map_err(|error| ManifestError(format!("{key}: {error}")))
+    paths.map_err(|error| ManifestError::new(format!("{key}: {error}")))
 }

@@ -112,7 +112,7 @@ impl PluginManifest {
     /// # Errors
     /// What is wrong, with line and column or the key.
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
-        let file: File = toml_text::parse(text).map_err(ManifestError)?;
+        let file: File = toml_text::parse(text).map_err(ManifestError::from)?;
         let manifest = Self {
             name: file.name,
             version: file.version,
@@ -152,7 +152,7 @@ impl PluginManifest {
             (None, Some(stem)) => format!("{stem}.wasm"),
             (None, None) => format!("{}.wasm", self.name),
         };
-        path.beside(&name).map_err(|error| ManifestError(format!("component: {error}")))
+        path.beside(&name).map_err(|error| ManifestError::new(format!("component: {error}")))
     }
 
     /// Functions that it names and its component does not have, as far as a workflow could call
@@ -166,7 +166,7 @@ impl PluginManifest {
 
 /// Bounded by the manifest's bytes, as it was before there were bundles.
 fn dirs_of(dirs: Vec<Dir>) -> Result<Vec<DirAsk>, ManifestError> {
-    let wrong = |problem| ManifestError(format!("grants.dirs: {problem}"));
+    let wrong = |problem| ManifestError::new(format!("grants.dirs: {problem}"));
     let mut asks: Vec<DirAsk> = Vec::new();
     for Dir { guest_path, mode } in dirs {
         check_guest_path(&guest_path).map_err(wrong)?;
@@ -196,7 +196,7 @@ pub fn check_guest_path(path: &str) -> Result<(), String> {
 }
 
 fn limits_of(written: &BTreeMap<String, LimitValue>) -> Result<LimitSettings, ManifestError> {
-    let wrong = |problem: &dyn fmt::Display| ManifestError(format!("limits: {problem}"));
+    let wrong = |problem: &dyn fmt::Display| ManifestError::new(format!("limits: {problem}"));
     let mut limits = LimitSettings::default();
     for (name, value) in written {
         let limit: Limit = name.parse().map_err(|error: wfhost_workflow::UnknownLimit| {
@@ -215,7 +215,7 @@ fn limits_of(written: &BTreeMap<String, LimitValue>) -> Result<LimitSettings, Ma
 }
 
 fn check_exports(exports: &[String]) -> Result<(), ManifestError> {
-    let wrong = |problem: String| Err(ManifestError(format!("exports: {problem}")));
+    let wrong = |problem: String| Err(ManifestError::new(format!("exports: {problem}")));
     if exports.len() > EXPORTS_MAX {
         return wrong(format!("more than {EXPORTS_MAX}"));
     }

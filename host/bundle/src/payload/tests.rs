@@ -164,7 +164,7 @@ fn a_content_that_changes_while_it_is_packed_is_refused() {
     }
 }
 
-/// `FORMAT.md` names these bytes.
+/// `docs/bundle-format.md` names these bytes.
 #[test]
 fn a_header_is_what_the_format_says() {
     let header = tar_header(&tree().entries()[0]).unwrap();

@@ -3,10 +3,11 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{failed, options, size};
+use super::{failed, options};
 use crate::command::Context;
 use crate::error::{CommandError, Result};
 use crate::exit_code::ExitCode;
+use crate::shown::size;
 
 /// Remove what is kept of compiled plugins; they are compiled anew when they are used
 #[derive(Debug, Args)]

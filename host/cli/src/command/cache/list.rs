@@ -4,11 +4,12 @@ use clap::Args;
 use serde_json::{Value, json};
 use wfhost_plugin::cache::Listed;
 
-use super::{failed, options, size};
+use super::{failed, options};
 use crate::command::Context;
 use crate::error::Result;
 use crate::exit_code::ExitCode;
 use crate::output::Output;
+use crate::shown::size;
 use crate::{clock, shown};
 
 /// Of a digest, in the table: enough for `cache clear`.
