@@ -5,6 +5,7 @@ pub(crate) mod guest_target;
 mod libzmq;
 mod network;
 mod packages;
+mod registry;
 
 use crate::failure::{Failure, Result};
 use crate::{place, process};
@@ -12,6 +13,7 @@ use crate::{place, process};
 pub(crate) use cplusplus::cplusplus;
 pub(crate) use libzmq::libzmq;
 pub(crate) use network::network;
+pub(crate) use registry::registry;
 
 /// The oldest compiler that builds the host; the workspace's `rust-version`.
 const RUSTC_MINOR_MIN: u32 = 95;

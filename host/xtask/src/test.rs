@@ -11,6 +11,7 @@ use crate::{guests, place, process, say, setup};
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let started = Started::now();
     setup::host()?;
+    setup::registry()?;
     guests::build(Way::Any)?;
     let outcome = if process::has_cargo_command("nextest") {
         nextest(arguments)

@@ -7,9 +7,10 @@ use toml::Value;
 use crate::manifests::{self, Member};
 
 /// Package → the packages of the workspace that it may be built with.
-const DIRECTION: [(&str, &[&str]); 20] = [
+const DIRECTION: [(&str, &[&str]); 21] = [
     ("wfhost-workflow", &[]),
     ("wfhost-bundle", &["wfhost-workflow"]),
+    ("wfhost-registry", &["wfhost-bundle", "wfhost-workflow"]),
     ("wfhost-checkpoint", &["wfhost-workflow"]),
     ("wfhost-transport", &["wfhost-workflow"]),
     ("wfhost-plugin", &["wfhost-bundle", "wfhost-workflow"]),
@@ -51,6 +52,7 @@ const DIRECTION: [(&str, &[&str]); 20] = [
 const HOST: &[&str] = &[
     "wfhost-workflow",
     "wfhost-bundle",
+    "wfhost-registry",
     "wfhost-checkpoint",
     "wfhost-transport",
     "wfhost-plugin",
@@ -71,7 +73,7 @@ const BENCH: &[&str] = &[
 ];
 
 /// Driver → the packages that may name it. Names that end in `*` stand for all that begin so.
-const OWNERS: [(&str, &[&str]); 12] = [
+const OWNERS: [(&str, &[&str]); 14] = [
     ("wasmtime*", &["wfhost-plugin"]),
     ("wit-component", &["wfhost-plugin", "wfhost-testkit"]),
     ("wasi-preview1-component-adapter-provider", &["wfhost-plugin"]),
@@ -79,6 +81,8 @@ const OWNERS: [(&str, &[&str]); 12] = [
     ("tar", &["wfhost-bundle"]),
     ("zstd*", &["wfhost-bundle"]),
     ("ed25519*", &["wfhost-bundle"]),
+    ("ureq*", &["wfhost-registry"]),
+    ("rustls*", &["wfhost-registry"]),
     ("zmq*", &["wfhost-transport"]),
     ("axum*", &["wfhost-http-api"]),
     ("clap*", &["wfhost", "xtask"]),

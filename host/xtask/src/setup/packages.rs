@@ -106,6 +106,12 @@ pub(crate) fn install(manager: Manager, packages: &[&str], why: &str) -> Result<
     Ok(())
 }
 
+/// A command with the rights with which packages are installed.
+pub(crate) fn as_root(words: &[&str]) -> Command {
+    let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+    with_rights(&words, rights())
+}
+
 fn rights() -> Rights {
     let id = process::capture(process::program("id").arg("-u"));
     if id.is_ok_and(|id| id.trim() == "0") {
