@@ -17,6 +17,7 @@
 //! Decides about values; the time is an argument. A revocation wins over everything else.
 
 mod file;
+mod policy;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,6 +32,7 @@ use crate::signature::Signatures;
 use crate::toml_text;
 
 pub use file::{Current, TrustFile};
+pub use policy::{NotAdmitted, TrustPolicy, Unsigned};
 
 /// Some thousand keys.
 const TRUST_BYTES_MAX: u64 = 1 << 20;

@@ -32,6 +32,7 @@ mod schema_text;
 mod server;
 mod session;
 mod shown;
+mod trust_file;
 mod workflow_file;
 
 use std::process::ExitCode;

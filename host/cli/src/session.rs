@@ -247,7 +247,7 @@ fn reach(data: &DataDir) -> Result<Remote> {
     }
 }
 
-/// Whether a request changes nothing, so that it can be asked again. Not those that wait: whoever
+/// Whether a request changes nothing, or the second time nothing more, so that it can be asked again. Not those that wait: whoever
 /// follows a run has its own way to go on.
 const fn is_read(request: &Request) -> bool {
     match request {
@@ -259,6 +259,7 @@ const fn is_read(request: &Request) -> bool {
         | Request::Logs { .. }
         | Request::Output { .. }
         | Request::Workers
+        | Request::Prefetch { .. }
         | Request::Pool => true,
         Request::Start(_)
         | Request::Put { .. }
@@ -390,6 +391,7 @@ pub(crate) fn unexpected(answer: Answer) -> CommandError {
         | Answer::Received { .. }
         | Answer::Workers(_)
         | Answer::Pool(_)
+        | Answer::Prefetched(_)
         | Answer::Runs(_)
         | Answer::Run(_)
         | Answer::Events { .. }
@@ -414,6 +416,7 @@ impl Requests for Session {
 fn answer_of_nothing(request: &Request) -> Answer {
     match request {
         Request::List { .. } | Request::Find { .. } => Answer::Runs(Vec::new()),
+        Request::Prefetch { .. } => Answer::Prefetched(Vec::new()),
         Request::Start(_)
         | Request::Has { .. }
         | Request::Put { .. }

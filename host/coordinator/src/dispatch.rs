@@ -1,6 +1,8 @@
 //! Between runs and workers: orders that are out, and what workers say.
 
+mod origin;
 mod outputs;
+pub(crate) mod prefetch;
 mod shown_workers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -94,6 +96,7 @@ impl EventLoop {
             step: step.name.clone(),
             plugin: Some(plugin.alias.clone()),
             component: plugin.digest,
+            origin: self.origin_of(attempt.run),
             function: call.function.clone(),
             input,
             timeout_ms: step.timeout.0,
@@ -172,6 +175,9 @@ impl EventLoop {
             FromWorker::Fetch { digest, offset, len } => self.fetch(worker, digest, offset, len),
             FromWorker::Chunk { attempt, offset, total, bytes } => {
                 self.output_part(worker, attempt, (offset, total, &bytes));
+            }
+            FromWorker::Prefetched { component, error } => {
+                self.prefetched(worker, component, error);
             }
             FromWorker::Draining => {
                 known.draining = true;

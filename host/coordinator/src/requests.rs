@@ -56,6 +56,7 @@ impl EventLoop {
                 pool.scale(workers);
                 Answer::Done
             }),
+            Request::Prefetch { components } => self.prefetch(components, reply),
             Request::Pool => self.ask_pool(reply, |pool| Answer::Pool(pool.shown())),
             Request::Resume { run } => self.resume(run, reply),
             Request::Retry { run } => self.retry(run, reply),

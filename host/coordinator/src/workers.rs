@@ -7,6 +7,8 @@ use wfhost_transport::PeerKey;
 use wfhost_transport::message::{Hello, LABEL_BYTES_MAX, LABELS_MAX};
 use wfhost_workflow::{AttemptId, MonotonicMs, WorkerId};
 
+use crate::dispatch::prefetch::Prefetched;
+
 /// A name is for people.
 const NAME_BYTES_MAX: usize = 256;
 
@@ -47,6 +49,8 @@ pub(crate) struct Connected {
     pub(crate) told_at: MonotonicMs,
     pub(crate) draining: bool,
     pub(crate) counts: Counts,
+    /// What it has ready, or was told to.
+    pub(crate) prefetched: Prefetched,
     /// Attempts whose ends came too late, the newest last: one that is said again is not counted
     /// again.
     late: VecDeque<AttemptId>,
@@ -132,12 +136,19 @@ impl Workers {
 
     pub(crate) fn join(&mut self, now: MonotonicMs, worker: WorkerId, key: PeerKey, hello: Hello) {
         let Hello { name, version, instance, connection, slots, labels, managed, .. } = hello;
+        let components = hello.components;
         // Only who is on this machine can be of this process's pool.
         let managed = managed.filter(|_| key == PeerKey::Local);
         let before = self.connected.remove(&worker);
-        let (joined_at, counts, draining, late) = before.map_or_else(
-            || (now, Counts::default(), false, VecDeque::new()),
-            |it| (it.joined_at, it.counts, it.draining, it.late),
+        let (joined_at, counts, draining, late, prefetched) = before.map_or_else(
+            || {
+                let held = Prefetched::held(&components);
+                (now, Counts::default(), false, VecDeque::new(), held)
+            },
+            |it| {
+                let prefetched = it.prefetched.reconnected(&components);
+                (it.joined_at, it.counts, it.draining, it.late, prefetched)
+            },
         );
         let connected = Connected {
             key,
@@ -153,6 +164,7 @@ impl Workers {
             told_at: now,
             draining,
             counts,
+            prefetched,
             late,
         };
         self.connected.insert(worker, connected);

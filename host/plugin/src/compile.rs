@@ -10,8 +10,8 @@ mod serve;
 mod structure;
 mod wire;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use serde::de::DeserializeOwned;
@@ -68,6 +68,8 @@ struct Shared {
     cache: Option<Cache>,
     /// A disk that is full is said once.
     said_not_kept: AtomicBool,
+    /// Why something was not kept last.
+    not_kept: Mutex<String>,
 }
 
 impl Compiler {
@@ -81,7 +83,12 @@ impl Compiler {
             }
         });
         let turns = Arc::new(Semaphore::new(options.at_once.max(1)));
-        let shared = Shared { options, cache, said_not_kept: AtomicBool::new(false) };
+        let shared = Shared {
+            options,
+            cache,
+            said_not_kept: AtomicBool::new(false),
+            not_kept: Mutex::default(),
+        };
         Self { shared: Arc::new(shared), turns }
     }
 
@@ -161,6 +168,24 @@ impl Compiler {
             shared.make(&target, &bytes, digest, gives_way)
         })
         .await
+    }
+
+    /// Whether the next process need not compile it; also where nothing is to be kept.
+    pub(crate) async fn is_kept(&self, target: &Target, digest: Digest) -> bool {
+        if self.shared.cache.is_none() {
+            return true;
+        }
+        let (shared, id) = (Arc::clone(&self.shared), target.native_id(digest));
+        let look = move || {
+            let found = shared.cache.as_ref().map(|cache| cache.native(&id));
+            Ok(matches!(found, Some(Found::Hit(_))))
+        };
+        on_thread(true, look).await.unwrap_or(false)
+    }
+
+    /// Why something was not kept last.
+    pub(crate) fn not_kept(&self) -> String {
+        self.shared.not_kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Held by the thread that compiles, which goes on when nobody waits for it any more.
@@ -289,6 +314,7 @@ impl Shared {
     }
 
     fn not_kept(&self, error: &CacheError) {
+        *self.not_kept.lock().unwrap_or_else(PoisonError::into_inner) = error.to_string();
         if !self.said_not_kept.swap(true, Ordering::Relaxed) {
             tracing::warn!("what is compiled is not kept for the next time: {error}");
         }

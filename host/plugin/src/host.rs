@@ -138,6 +138,34 @@ impl Wanted {
     }
 }
 
+/// Who waits for a component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Urgency {
+    /// An attempt, or a person.
+    Wanted,
+    /// Nobody yet.
+    Ahead,
+}
+
+/// How a component is compiled.
+struct Shaping {
+    shaped: Arc<Shaped>,
+    is_async: bool,
+    gives_way: bool,
+}
+
+/// For how long what was made of a component is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kept {
+    /// It is in the cache, or there is to be none.
+    ForTheNextProcess,
+    /// It is in memory alone.
+    InThisProcess {
+        /// A disk that is full.
+        why: String,
+    },
+}
+
 /// A component that is ready to run.
 pub struct Plugin {
     digest: Digest,
@@ -219,6 +247,49 @@ impl PluginHost {
         digest: Digest,
         shape: Shape,
     ) -> Result<Arc<Plugin>, Error> {
+        self.load_for(Urgency::Wanted, bytes, digest, shape).await
+    }
+
+    /// As [`Self::load`], for what nobody waits for yet: it is compiled when nothing else runs.
+    /// Who wants it meanwhile waits for the same. Cancel-safe.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub async fn load_ahead(
+        &self,
+        bytes: Arc<[u8]>,
+        digest: Digest,
+        shape: Shape,
+    ) -> Result<Arc<Plugin>, Error> {
+        self.load_for(Urgency::Ahead, bytes, digest, shape).await
+    }
+
+    /// For how long what was made of a component is there.
+    pub async fn how_kept(&self, plugin: &Plugin) -> Kept {
+        let compiler = &self.inner.compiler;
+        if compiler.is_kept(&plugin.shaped.target, plugin.digest).await {
+            return Kept::ForTheNextProcess;
+        }
+        Kept::InThisProcess { why: compiler.not_kept() }
+    }
+
+    /// Compiles a component that is ready once more, since what was made of it was not kept.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub async fn keep_again(&self, plugin: &Plugin, bytes: Arc<[u8]>) -> Result<Kept, Error> {
+        let target = &plugin.shaped.target;
+        self.inner.compiler.component(target, bytes, plugin.digest, true).await?;
+        Ok(self.how_kept(plugin).await)
+    }
+
+    async fn load_for(
+        &self,
+        urgency: Urgency,
+        bytes: Arc<[u8]>,
+        digest: Digest,
+        shape: Shape,
+    ) -> Result<Arc<Plugin>, Error> {
         if let Some(plugin) = self.loaded(&digest, shape) {
             return Ok(plugin);
         }
@@ -227,7 +298,7 @@ impl PluginHost {
         let make = async || match wanted.refused() {
             Some(refused) => Err(refused),
             None => {
-                let made = self.compile(bytes, digest, shaped).await;
+                let made = self.compile(urgency, bytes, digest, shaped).await;
                 made.map_err(|error| wanted.refuse(error))
             }
         };
@@ -249,6 +320,7 @@ impl PluginHost {
 
     async fn compile(
         &self,
+        urgency: Urgency,
         bytes: Arc<[u8]>,
         digest: Digest,
         shaped: Arc<Shaped>,
@@ -256,10 +328,12 @@ impl PluginHost {
         let compiler = &self.inner.compiler;
         let known = compiler.known_facts(digest).await;
         let is_async = known.as_ref().is_some_and(|facts| facts.is_async());
-        let (component, shaped) = self.compiled(&bytes, digest, shaped, is_async).await?;
+        let shaped_for = Shaping { shaped, is_async, gives_way: self.gives_way(urgency) };
+        let (component, shaped) = self.compiled(&bytes, digest, shaped_for).await?;
         let linking = Arc::clone(&shaped);
-        let busy = self.inner.shapes.epochs().is_busy();
-        let linked = on_thread(busy, move || link::link(&linking.linker, &component)).await?;
+        let linked =
+            on_thread(self.gives_way(urgency), move || link::link(&linking.linker, &component))
+                .await?;
         let facts = match known {
             _ if linked.functions.is_empty() => None,
             Some(known) => Some(Ok(known)),
@@ -282,20 +356,27 @@ impl PluginHost {
         &self,
         bytes: &Arc<[u8]>,
         digest: Digest,
-        shaped: Arc<Shaped>,
-        is_async: bool,
+        Shaping { shaped, is_async, gives_way }: Shaping,
     ) -> Result<(Component, Arc<Shaped>), Error> {
-        let busy = self.inner.shapes.epochs().is_busy();
         let compiler = &self.inner.compiler;
         if !is_async {
-            match compiler.component(&shaped.target, Arc::clone(bytes), digest, busy).await {
+            match compiler.component(&shaped.target, Arc::clone(bytes), digest, gives_way).await {
                 Err(Error::Compile(text)) if text.contains(ASYNC_FEATURE) => {}
                 component => return Ok((component?, shaped)),
             }
         }
         let shaped = self.inner.shapes.get(shaped.shape.concurrent())?;
-        let component = compiler.component(&shaped.target, Arc::clone(bytes), digest, busy).await?;
+        let target = &shaped.target;
+        let component = compiler.component(target, Arc::clone(bytes), digest, gives_way).await?;
         Ok((component, shaped))
+    }
+
+    /// Whether what is made of a component gives way to all else.
+    fn gives_way(&self, urgency: Urgency) -> bool {
+        match urgency {
+            Urgency::Wanted => self.inner.shapes.epochs().is_busy(),
+            Urgency::Ahead => true,
+        }
     }
 
     fn entry(&self, key: (Digest, Shape)) -> Arc<Wanted> {

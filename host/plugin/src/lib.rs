@@ -39,7 +39,7 @@ pub use ability::{LogLevel, StepSink};
 pub use admission::AdmissionOptions;
 pub use core_dump::CoreDumps;
 pub use error::Error;
-pub use host::{Fixed, HostOptions, Plugin, PluginHost};
+pub use host::{Fixed, HostOptions, Kept, Plugin, PluginHost};
 pub use manifest::{Manifest, ManifestError};
 pub use run::{Completion, Invocation, StepContext};
 pub use shape::Shape;

@@ -74,6 +74,13 @@ pub enum Request {
     },
     /// The pool of local workers.
     Pool,
+    /// Has the workers that take steps fetch and compile components before a step wants them, and
+    /// says how far they are: to be asked again until they are done. Components are in the content
+    /// store before this is sent. What failed is tried again once nobody has asked for a while.
+    Prefetch {
+        /// At most [`crate::message::PREFETCH_MAX`].
+        components: Vec<Digest>,
+    },
     /// Ends an open run.
     Cancel {
         /// Which run.
@@ -170,6 +177,8 @@ pub enum Answer {
     Workers(Vec<ShownWorker>),
     /// To `Pool`.
     Pool(ShownPool),
+    /// To `Prefetch`: those that take steps now, in the order of their ids.
+    Prefetched(Vec<PrefetchedAt>),
     /// To `Has`: these are not there.
     Missing {
         /// In the order of the request.
@@ -357,6 +366,32 @@ pub struct ShownWorker {
     pub running: Vec<ShownAttempt>,
     /// What became of what it was given.
     pub counts: WorkerCounts,
+}
+
+/// How far a worker is with components that it was told to have ready. It is done when `ready`
+/// and `failed` together are `of`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrefetchedAt {
+    /// A [`ShownWorker::id`].
+    pub worker: String,
+    /// What people call it; its own word.
+    pub name: String,
+    /// Components that it holds.
+    pub ready: u32,
+    /// Those that it cannot have ready.
+    pub failed: u32,
+    /// How many were asked for.
+    pub of: u32,
+    /// Why, of the first that failed; its own words.
+    pub errors: Vec<String>,
+}
+
+impl PrefetchedAt {
+    /// Whether nothing of what was asked for is still under way.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        self.ready.saturating_add(self.failed) >= self.of
+    }
 }
 
 /// The pool of local workers, for people and scripts.

@@ -10,13 +10,16 @@ use wfhost_workflow::{
 };
 
 /// Rises with every change that an older peer could not read.
-pub const PROTOCOL: u16 = 3;
+pub const PROTOCOL: u16 = 4;
 
 /// The code of the failure with which a worker ends an attempt that it was told to stop.
 pub const CANCELLED: &str = "cancelled";
 
 /// The code of the failure with which a worker answers a `Dispatch` above its slots.
 pub const NO_SLOT: &str = "no-slot";
+
+/// The code of the failure with which a worker answers a `Dispatch` that it does not trust.
+pub const UNTRUSTED: &str = "untrusted";
 
 /// Larger inputs and outputs travel by reference, in chunks that the receiver asks for: no message
 /// is long, and whoever takes decides how much is on its way.
@@ -83,6 +86,14 @@ pub enum FromWorker {
         #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
     },
+    /// A component of a [`ToWorker::Prefetch`] is ready, or cannot be made so. Said for each, and
+    /// at once for one that is ready.
+    Prefetched {
+        /// Which component.
+        component: Digest,
+        /// Why it is not ready; at most [`PREFETCH_ERROR_BYTES_MAX`].
+        error: Option<String>,
+    },
     /// Takes no more attempts; what it runs will still be reported.
     Draining,
     /// Leaves. What it had not finished is lost.
@@ -125,6 +136,12 @@ pub const LABEL_BYTES_MAX: usize = 128;
 
 /// Components that a worker says it holds.
 pub const COMPONENTS_MAX: usize = 1024;
+
+/// Components of one `Prefetch`: a worker keeps no more.
+pub const PREFETCH_MAX: usize = COMPONENTS_MAX;
+
+/// Why a component is not ready, in words.
+pub const PREFETCH_ERROR_BYTES_MAX: usize = 1024;
 
 /// An attempt that a worker has, and that it was given it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -200,6 +217,12 @@ pub enum ToWorker {
         #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
     },
+    /// Have these components ready before a step wants them: fetched and compiled, one after the
+    /// other, with whatever the attempts leave over.
+    Prefetch {
+        /// At most [`PREFETCH_MAX`].
+        components: Vec<Digest>,
+    },
     /// Alive.
     Heartbeat,
     /// Finish what is running, take no more, leave.
@@ -225,6 +248,9 @@ pub struct Dispatch {
     pub plugin: Option<Name>,
     /// The component by content.
     pub component: Digest,
+    /// The bundle that the component is of; `None`: of none.
+    #[serde(default)]
+    pub origin: Option<BundleOrigin>,
     /// The function to call.
     pub function: String,
     /// Its input.
@@ -244,6 +270,16 @@ pub struct Dispatch {
     pub dirs: Vec<DirGrant>,
     /// The run's key-value store as it is now.
     pub kv: Vec<KvWrite>,
+}
+
+/// Where a component comes from: two contents, fetched as any other. What they say is looked at
+/// by the worker itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct BundleOrigin {
+    /// The bundle's digest, which is that of its list of files.
+    pub bundle: Digest,
+    /// Of the text of its signatures.
+    pub signatures: Digest,
 }
 
 /// A JSON value, or where to fetch it.

@@ -5,14 +5,14 @@
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use wfhost_transport::client::{Answer, Refusal, Request, Start};
+use wfhost_transport::client::{Answer, PrefetchedAt, Refusal, Request, Start};
 use wfhost_transport::codec::{
     CHUNK_BYTES, DecodeError, EncodeError, Framed, Kind, LAYOUT, decode, decode_answer,
     decode_request, encode, encode_answer, encode_request,
 };
 use wfhost_transport::message::{
-    Dispatch, FromWorker, Held, Hello, LogLevel, LogLine, Outcome, Payload, Progress, ToWorker,
-    Token,
+    BundleOrigin, Dispatch, FromWorker, Held, Hello, LogLevel, LogLine, Outcome, PREFETCH_MAX,
+    Payload, Progress, ToWorker, Token,
 };
 use wfhost_workflow::{
     Attempt, AttemptId, Digest, DirGrant, DirMode, DurationMs, Failure, FailureKind, Json, Limits,
@@ -134,6 +134,8 @@ fn from_worker() -> impl Strategy<Value = FromWorker> {
         (attempt(), any::<u64>(), any::<u64>(), vec(any::<u8>(), 0..100)).prop_map(
             |(attempt, offset, total, bytes)| FromWorker::Chunk { attempt, offset, total, bytes }
         ),
+        (digest(), option::of(".{0,60}"))
+            .prop_map(|(component, error)| FromWorker::Prefetched { component, error }),
         Just(FromWorker::Draining),
         Just(FromWorker::Goodbye),
     ]
@@ -156,8 +158,11 @@ fn dispatch() -> impl Strategy<Value = Dispatch> {
         0..3,
     );
     let names = (".{1,20}", ".{1,20}", ".{0,40}", ".{0,40}", option::of(".{0,60}"));
-    (attempt(), names, digest(), input, any::<u64>(), dirs, kv()).prop_map(
-        |(attempt, names, component, input, timeout_ms, dirs, kv)| {
+    let origin =
+        (digest(), digest()).prop_map(|(bundle, signatures)| BundleOrigin { bundle, signatures });
+    let component = (digest(), option::of(origin));
+    (attempt(), names, component, input, any::<u64>(), dirs, kv()).prop_map(
+        |(attempt, names, (component, origin), input, timeout_ms, dirs, kv)| {
             let (workflow, step, function, idempotency_key, trace_parent) = names;
             Dispatch {
                 attempt,
@@ -166,6 +171,7 @@ fn dispatch() -> impl Strategy<Value = Dispatch> {
                 step: step.into(),
                 plugin: Some("p".into()),
                 component,
+                origin,
                 function,
                 input,
                 timeout_ms,
@@ -193,6 +199,7 @@ fn to_worker() -> impl Strategy<Value = ToWorker> {
         (attempt(), any::<u64>(), any::<u32>())
             .prop_map(|(attempt, offset, len)| ToWorker::Fetch { attempt, offset, len }),
         attempt().prop_map(|attempt| ToWorker::Taken { attempt }),
+        vec(digest(), 0..5).prop_map(|components| ToWorker::Prefetch { components }),
         Just(ToWorker::Heartbeat),
         Just(ToWorker::Drain),
         Just(ToWorker::Identify),
@@ -398,6 +405,7 @@ fn a_start_and_a_refusal_come_back() {
         Request::Start(Box::new(start)),
         Request::Events { run: RunId::from_bytes([3; 16]), after: Revision(4), limit: 5 },
         Request::Has { digests: vec![Digest::of(b"a"), Digest::of(b"b")] },
+        Request::Prefetch { components: vec![Digest::of(b"a"); PREFETCH_MAX] },
         Request::Put {
             digest: Digest::of(b"text"),
             offset: u64::MAX,
@@ -408,7 +416,26 @@ fn a_start_and_a_refusal_come_back() {
         encode_request(1, &request, &mut frame).unwrap();
         assert_eq!(decode_request(&frame).1.unwrap(), request);
     }
-    let answer = Answer::Refused(Refusal::NotFound("no such run".to_owned()));
-    encode_answer(2, &answer, &mut frame).unwrap();
-    assert_eq!(decode_answer(&frame).1.unwrap(), answer);
+    let at = PrefetchedAt {
+        worker: "local-1".to_owned(),
+        name: "one".to_owned(),
+        ready: 1,
+        failed: 1,
+        of: 3,
+        errors: vec!["no room".to_owned()],
+    };
+    assert!(!at.is_done() && PrefetchedAt { of: 2, ..at.clone() }.is_done());
+    for answer in
+        [Answer::Refused(Refusal::NotFound("no such run".to_owned())), Answer::Prefetched(vec![at])]
+    {
+        encode_answer(2, &answer, &mut frame).unwrap();
+        assert_eq!(decode_answer(&frame).1.unwrap(), answer);
+    }
+}
+
+#[test]
+fn as_many_components_as_a_worker_keeps_fit_into_a_message() {
+    let components = vec![Digest::of(b"a"); PREFETCH_MAX];
+    let message = ToWorker::Prefetch { components };
+    assert_eq!(decode::<ToWorker>(&frame_of(&message)).unwrap(), message);
 }

@@ -13,6 +13,7 @@ use wfhost_workflow::{AttemptId, Failure, FailureKind, Json, Limit, LimitSource}
 use crate::content::Contents;
 use crate::end::End;
 use crate::executor::{Executor, Job};
+use crate::origin::Origins;
 use crate::report::{Report, Reports};
 use crate::sink::AttemptSink;
 
@@ -20,6 +21,7 @@ use crate::sink::AttemptSink;
 pub(crate) struct Surroundings {
     pub(crate) executor: Arc<dyn Executor>,
     pub(crate) contents: Contents,
+    pub(crate) origins: Arc<Origins>,
     pub(crate) reports: Reports,
 }
 
@@ -37,8 +39,10 @@ pub(crate) fn task(
     };
     let executor = Arc::clone(&surroundings.executor);
     let contents = surroundings.contents.clone();
+    let origins = Arc::clone(&surroundings.origins);
     async move {
         let running = async {
+            origins.check(&dispatch, &contents).await?;
             let input = input(&dispatch, &contents).await?;
             executor.run(Job { dispatch, input, sink, contents }).await
         };
@@ -98,7 +102,7 @@ fn bad_input(error: &dyn std::error::Error) -> Failure {
 }
 
 /// Runs `future` to its end; a panic in it is an error with the panic's text.
-async fn catch_panic<T>(future: impl Future<Output = T>) -> Result<T, String> {
+pub(crate) async fn catch_panic<T>(future: impl Future<Output = T>) -> Result<T, String> {
     let mut future = pin!(future);
     poll_fn(|context| {
         // After a panic the future is only dropped, never polled again.

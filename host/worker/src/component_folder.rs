@@ -103,13 +103,10 @@ impl ContentSource for ComponentFolder {
         }
     }
 
-    fn keep(&self, digest: &Digest, bytes: &[u8]) {
-        match self.write(digest, bytes) {
-            Ok(()) => self.prune(),
-            Err(error) => {
-                tracing::warn!(%digest, %error, "a component is not kept; it is fetched again after the next start");
-            }
-        }
+    fn keep(&self, digest: &Digest, bytes: &[u8]) -> io::Result<()> {
+        self.write(digest, bytes)?;
+        self.prune();
+        Ok(())
     }
 
     fn components(&self) -> Vec<Digest> {
@@ -149,7 +146,7 @@ mod tests {
     fn what_is_kept_is_read_by_the_next_process_and_named_in_its_hello() {
         let folder = tempfile::tempdir().unwrap();
         let open = || ComponentFolder::open(folder.path().join("components")).unwrap();
-        open().keep(&digest(1), b"code");
+        open().keep(&digest(1), b"code").unwrap();
         let again = open();
         assert_eq!(again.read(&digest(1)).unwrap().unwrap(), b"code");
         assert_eq!(again.read(&digest(2)).unwrap(), None);

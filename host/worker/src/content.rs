@@ -24,7 +24,12 @@ pub trait ContentSource: Send + Sync + 'static {
     fn read(&self, digest: &Digest) -> io::Result<Option<Vec<u8>>>;
 
     /// A component was fetched: it may be kept for later. May block, as [`Self::read`].
-    fn keep(&self, _digest: &Digest, _bytes: &[u8]) {}
+    ///
+    /// # Errors
+    /// If it should be and cannot be: a disk that is full. Nothing of it stays.
+    fn keep(&self, _digest: &Digest, _bytes: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Components that are here; a bounded number. Their steps had better come here.
     fn components(&self) -> Vec<Digest> {
@@ -64,9 +69,34 @@ impl Contents {
         if let Some(local) = self.local.clone() {
             let bytes = Arc::clone(&bytes);
             // Nobody waits for it.
-            drop(tokio::task::spawn_blocking(move || local.keep(&digest, &bytes)));
+            drop(tokio::task::spawn_blocking(move || {
+                if let Err(error) = local.keep(&digest, &bytes) {
+                    tracing::warn!(%digest, %error, "a component is not kept; it is fetched again after the next start");
+                }
+            }));
         }
         Ok(bytes)
+    }
+
+    /// As [`Self::component`], and says whether it is kept.
+    pub(crate) async fn kept_component(
+        &self,
+        digest: Digest,
+    ) -> Result<(Arc<[u8]>, Result<(), Failure>), Failure> {
+        if let Some(bytes) = self.read_local(digest, COMPONENT_BYTES_MAX).await {
+            return Ok((bytes, Ok(())));
+        }
+        let bytes = self.fetch(digest, COMPONENT_BYTES_MAX).await?;
+        let Some(local) = self.local.clone() else { return Ok((bytes, Ok(()))) };
+        let keeping = Arc::clone(&bytes);
+        let kept = tokio::task::spawn_blocking(move || local.keep(&digest, &keeping)).await;
+        let why = match kept {
+            Ok(Ok(())) => return Ok((bytes, Ok(()))),
+            Ok(Err(error)) => error.to_string(),
+            Err(_panicked) => "the worker failed while it wrote it".to_owned(),
+        };
+        let message = format!("the component {digest} is not kept: {why}");
+        Ok((bytes, Err(Failure::new(FailureKind::Host, "not-kept", message))))
     }
 
     async fn fetch(&self, digest: Digest, bytes_max: u64) -> Result<Arc<[u8]>, Failure> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wfhost_plugin::Completion;
 use wfhost_transport::message::Dispatch;
-use wfhost_workflow::{Failure, FailureKind, Json};
+use wfhost_workflow::{Digest, Failure, FailureKind, Json};
 
 use crate::content::Contents;
 use crate::sink::AttemptSink;
@@ -22,6 +22,20 @@ pub trait Executor: Send + Sync + 'static {
     /// Runs one attempt. Calls [`AttemptSink::begins`] before the step does anything, and ends if
     /// that says no: until then the worker may give the attempt back.
     fn run(&self, job: Job) -> BoxFuture<Result<Completion, Failure>>;
+
+    /// Makes a component ready before a step wants it: has it and keeps it on this machine, with
+    /// whatever the attempts leave over. The same is true of the future as of that of [`Self::run`].
+    ///
+    /// # Errors
+    /// Why it is not ready, or not kept.
+    fn prefetch(&self, component: Digest, contents: Contents) -> BoxFuture<Result<(), Failure>> {
+        Box::pin(async move { contents.kept_component(component).await?.1 })
+    }
+
+    /// Whether there is nothing left to do for [`Self::prefetch`]. Never waits.
+    fn is_ready(&self, _component: &Digest) -> bool {
+        false
+    }
 }
 
 /// One attempt to run.

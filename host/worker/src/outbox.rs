@@ -90,6 +90,7 @@ fn instead_of(message: FromWorker, error: &SendError) -> Option<FromWorker> {
         | FromWorker::Waiting { .. }
         | FromWorker::Fetch { .. }
         | FromWorker::Chunk { .. }
+        | FromWorker::Prefetched { .. }
         | FromWorker::Draining
         | FromWorker::Goodbye => {
             tracing::error!(error = text, "a message to the coordinator is dropped");

@@ -1,15 +1,16 @@
 //! Runs attempts in the plugin host's sandboxes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use wfhost_plugin::{
-    Completion, Error, Invocation, Plugin, PluginHost, Shape, StepContext, StepSink,
+    Completion, Error, Invocation, Kept, Plugin, PluginHost, Shape, StepContext, StepSink,
 };
-use wfhost_transport::message::LogLevel;
-use wfhost_workflow::{Digest, Failure, FailureKind};
+use wfhost_transport::message::{LogLevel, PREFETCH_MAX};
+use wfhost_workflow::{Digest, Failure, FailureKind, Limits};
 
+use crate::content::Contents;
 use crate::directories::Directories;
 use crate::executor::{BoxFuture, Executor, Job};
 use crate::sink::AttemptSink;
@@ -21,6 +22,8 @@ pub struct PluginExecutor {
     directories: Arc<Directories>,
     /// One gate a component that is being got: the others wait, then find it loaded.
     gates: Arc<Mutex<Gates>>,
+    /// Components that are ready and that the disk has no room for.
+    unkept: Arc<Mutex<BTreeSet<Digest>>>,
 }
 
 type Gate = Arc<tokio::sync::Mutex<()>>;
@@ -30,7 +33,12 @@ impl PluginExecutor {
     /// Runs attempts in this host, with these directories.
     #[must_use]
     pub fn new(host: PluginHost, directories: Directories) -> Self {
-        Self { host, directories: Arc::new(directories), gates: Arc::default() }
+        Self {
+            host,
+            directories: Arc::new(directories),
+            gates: Arc::default(),
+            unkept: Arc::default(),
+        }
     }
 
     async fn plugin(&self, job: &Job) -> Result<Arc<Plugin>, Failure> {
@@ -56,6 +64,44 @@ impl PluginExecutor {
         loaded
     }
 
+    /// In the shape that most attempts have. Who wants it meanwhile waits for the same.
+    async fn prefetched(&self, digest: Digest, contents: &Contents) -> Result<(), Failure> {
+        let shape = self.usual_shape();
+        let was_loaded = self.host.loaded(&digest, shape).is_some();
+        let gate = Arc::clone(self.gates().entry((digest, shape)).or_default());
+        let inside = gate.lock().await;
+        let fetched = contents.kept_component(digest).await;
+        let loaded = match &fetched {
+            Ok((bytes, _)) => Some(self.host.load_ahead(Arc::clone(bytes), digest, shape).await),
+            Err(_) => None,
+        };
+        self.gates().remove(&(digest, shape));
+        drop(inside);
+        let (bytes, fetched) = fetched?;
+        let Some(loaded) = loaded else { return fetched };
+        let plugin = loaded.map_err(|error| failure(&error))?;
+        fetched?;
+        let mut kept = self.host.how_kept(&plugin).await;
+        if was_loaded && kept != Kept::ForTheNextProcess {
+            kept = self.host.keep_again(&plugin, bytes).await.map_err(|error| failure(&error))?;
+        }
+        match kept {
+            Kept::ForTheNextProcess => Ok(()),
+            Kept::InThisProcess { why } => {
+                let message = format!("the component {digest} is compiled and not kept: {why}");
+                Err(Failure::new(FailureKind::Host, "not-kept", message))
+            }
+        }
+    }
+
+    fn usual_shape(&self) -> Shape {
+        self.host.shape(&Limits::default(), false)
+    }
+
+    fn unkept(&self) -> MutexGuard<'_, BTreeSet<Digest>> {
+        self.unkept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn gates(&self) -> MutexGuard<'_, Gates> {
         self.gates.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -71,6 +117,25 @@ impl Executor for PluginExecutor {
             let plugin = executor.plugin(&job).await?;
             executor.host.run(&plugin, invocation(job)).await
         })
+    }
+
+    fn prefetch(&self, component: Digest, contents: Contents) -> BoxFuture<Result<(), Failure>> {
+        let executor = self.clone();
+        Box::pin(async move {
+            let made = executor.prefetched(component, &contents).await;
+            let mut unkept = executor.unkept();
+            if made.is_ok() {
+                unkept.remove(&component);
+            } else if unkept.len() < PREFETCH_MAX {
+                unkept.insert(component);
+            }
+            made
+        })
+    }
+
+    fn is_ready(&self, component: &Digest) -> bool {
+        let is_loaded = self.host.loaded(component, self.usual_shape()).is_some();
+        is_loaded && !self.unkept().contains(component)
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) enum Report {
     Noted(AttemptId),
     /// Somebody waits for a content of at most this many bytes.
     Fetch { digest: Digest, bytes_max: u64, reply: Reply },
+    /// A component is ready, or why it is not.
+    Prefetched { component: Digest, error: Option<String> },
     /// Finish, then leave.
     Drain,
     /// Leave.

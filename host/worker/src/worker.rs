@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use tokio::task::AbortHandle;
 use wfhost_transport::message::{
-    CANCELLED, Dispatch, FromWorker, Held, Hello, NO_SLOT, Outcome, PROTOCOL, ToWorker, Token,
+    CANCELLED, Dispatch, FromWorker, Held, Hello, NO_SLOT, Outcome, PREFETCH_MAX, PROTOCOL,
+    ToWorker, Token,
 };
 use wfhost_transport::{Error, WorkerEvent, WorkerLink};
-use wfhost_workflow::{AttemptId, Failure, FailureKind};
+use wfhost_workflow::{AttemptId, Digest, Failure, FailureKind};
 
 use crate::attempt::{self, Surroundings};
 use crate::clock;
@@ -22,7 +23,9 @@ use crate::executor::Executor;
 use crate::fetch::Fetches;
 use crate::handle::{Ending, WorkerHandle};
 use crate::hearing::{Hearing, Silence};
+use crate::origin::{Origins, Trusting};
 use crate::outbox::Outbox;
+use crate::prefetch::Prefetches;
 use crate::report::{Report, Reports};
 use crate::sink::AttemptSink;
 use crate::untaken::Untaken;
@@ -69,6 +72,8 @@ pub struct Options {
     pub executor: Arc<dyn Executor>,
     /// Contents of this machine, asked before the coordinator.
     pub content: Option<Arc<dyn ContentSource>>,
+    /// Whose steps it runs.
+    pub trust: Trusting,
     /// Where attempts run: a runtime with several threads, with timers.
     pub runtime: tokio::runtime::Handle,
 }
@@ -109,6 +114,7 @@ pub struct Worker {
     noted: Vec<AttemptId>,
     flush_at: Option<Instant>,
     fetches: Fetches,
+    prefetches: Prefetches,
     heartbeat: Option<Heartbeat>,
     /// When it said who it is, until it is welcomed.
     hello_at: Option<Instant>,
@@ -150,6 +156,7 @@ impl Worker {
             surroundings: Surroundings {
                 executor: options.executor,
                 contents: Contents::new(options.content, reports.clone()),
+                origins: Arc::new(Origins::new(options.trust)),
                 reports: reports.clone(),
             },
             inbox,
@@ -160,6 +167,7 @@ impl Worker {
             noted: Vec::new(),
             flush_at: None,
             fetches: Fetches::default(),
+            prefetches: Prefetches::default(),
             heartbeat: None,
             hello_at: None,
             draining: false,
@@ -186,6 +194,7 @@ impl Worker {
         for running in self.running.values() {
             running.abort.abort();
         }
+        self.prefetches.give_up();
         self.outbox.send(&mut self.link, FromWorker::Goodbye);
         // The link goes first: whoever waits for the end may bind or drop what it was made from.
         drop(self);
@@ -257,6 +266,7 @@ impl Worker {
                 let part = self.untaken.part(attempt, offset, len);
                 self.outbox.send(&mut self.link, part);
             }
+            ToWorker::Prefetch { components } => self.prefetch(&components),
             ToWorker::Heartbeat => {}
             ToWorker::Drain => self.drain(),
             // It asks for each message that it had from a stranger: one hello answers them all.
@@ -278,6 +288,11 @@ impl Worker {
             Report::Fetch { digest, bytes_max, reply } => {
                 self.fetches.want(digest, bytes_max, reply, now);
             }
+            Report::Prefetched { component, error } => {
+                self.prefetches.ended(component);
+                self.prefetched(component, error);
+                self.prefetches.begin(&self.runtime, &self.surroundings);
+            }
             Report::Drain if self.draining => {}
             Report::Drain => {
                 self.outbox.send(&mut self.link, FromWorker::Draining);
@@ -290,6 +305,7 @@ impl Worker {
     /// Finishes what has begun; the rest can begin elsewhere.
     fn drain(&mut self) {
         self.draining = true;
+        self.prefetches.give_up();
         for running in self.running.values() {
             if running.sink.hand_back() {
                 running.abort.abort();
@@ -381,6 +397,29 @@ impl Worker {
         let task = attempt::task(&self.surroundings, dispatch, Arc::clone(&sink));
         let abort = self.runtime.spawn(task).abort_handle();
         self.running.insert(attempt, Running { token, sink, abort });
+    }
+
+    /// What is ready is said at once; the rest in its turn.
+    fn prefetch(&mut self, components: &[Digest]) {
+        if self.draining {
+            return;
+        }
+        for component in components.iter().take(PREFETCH_MAX) {
+            if self.surroundings.executor.is_ready(component) {
+                self.prefetched(*component, None);
+            } else {
+                self.prefetches.want(*component);
+            }
+        }
+        self.prefetches.begin(&self.runtime, &self.surroundings);
+    }
+
+    /// A coordinator that does not read asks again.
+    fn prefetched(&mut self, component: Digest, error: Option<String>) {
+        if let Some(error) = &error {
+            tracing::warn!(%component, %error, "a component could not be made ready before it is wanted");
+        }
+        self.outbox.offer(&mut self.link, &FromWorker::Prefetched { component, error });
     }
 
     fn not_taken(&self) -> Failure {

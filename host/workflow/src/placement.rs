@@ -217,6 +217,13 @@ impl Placement {
         }
     }
 
+    /// A worker holds a component that it was told to have ready.
+    pub fn prefetched(&mut self, worker: WorkerId, component: crate::Digest) {
+        if let Some(worker) = self.workers.get_mut(&worker) {
+            worker.holds_component(component);
+        }
+    }
+
     /// A worker takes no more.
     pub fn draining(&mut self, id: WorkerId) {
         if let Some(worker) = self.workers.get_mut(&id) {

@@ -34,7 +34,7 @@ struct Look {
 pub struct Current {
     /// The list.
     pub trust: Arc<Trust>,
-    /// Rises whenever the list is another.
+    /// Rises whenever the list is another; 0: there has been no such file yet.
     pub generation: u64,
     /// Why the file cannot be read; `trust` is what it said before then.
     pub problem: Option<String>,
@@ -50,6 +50,19 @@ impl TrustFile {
         let look = look(path);
         let trust = Arc::new(Trust::read(path)?);
         let now = Current { trust, generation: 1, problem: None };
+        Ok(Self { path: path.to_owned(), kept: Mutex::new(Kept { look, now }) })
+    }
+
+    /// As [`Self::open`], but the file may also come later: until then it trusts nobody.
+    ///
+    /// # Errors
+    /// If it is there and cannot be used; see [`Trust::read`].
+    pub fn open_or_await(path: &Path) -> Result<Self, KeyError> {
+        let look = look(path);
+        if look != NOT_THERE {
+            return Self::open(path);
+        }
+        let now = Current { trust: Arc::default(), generation: 0, problem: None };
         Ok(Self { path: path.to_owned(), kept: Mutex::new(Kept { look, now }) })
     }
 
@@ -69,7 +82,7 @@ impl TrustFile {
             kept.look = look;
             match Trust::read(&self.path) {
                 Ok(trust) => {
-                    if trust != *kept.now.trust {
+                    if trust != *kept.now.trust || kept.now.generation == 0 {
                         kept.now.generation += 1;
                         kept.now.trust = Arc::new(trust);
                     }
@@ -90,9 +103,11 @@ fn look(path: &Path) -> Look {
             bytes: meta.len(),
             file: (meta.dev(), meta.ino()),
         },
-        Err(_) => Look { modified: None, bytes: 0, file: (0, 0) },
+        Err(_) => NOT_THERE,
     }
 }
+
+const NOT_THERE: Look = Look { modified: None, bytes: 0, file: (0, 0) };
 
 #[cfg(test)]
 mod tests {
@@ -128,5 +143,19 @@ mod tests {
         fs::remove_file(&path).unwrap();
         let gone = file.current();
         assert!(gone.problem.is_some() && gone.generation == 2);
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_yet_trusts_nobody_until_it_comes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("trust.toml");
+        assert!(TrustFile::open(&path).is_err());
+        let file = TrustFile::open_or_await(&path).unwrap();
+        assert_eq!(file.current().generation, 0);
+        fs::write(&path, "").unwrap();
+        let come = file.current();
+        assert!(come.problem.is_none() && come.generation == 1);
+        fs::write(&path, "no list").unwrap();
+        assert!(TrustFile::open_or_await(&path).is_err());
     }
 }

@@ -20,6 +20,7 @@ use crate::pool::{
     ChildCommand, Desk, ORPHAN_LIMIT, Pool, PoolArgs, PoolSettings, PoolSetup, Remote,
 };
 use crate::session::{Local, Network, Purpose, Session};
+use crate::trust_file::TrustArgs;
 
 /// For the workers of this machine to finish what they run, when this process is told to stop.
 const DRAIN_LIMIT: Duration = Duration::from_secs(60);
@@ -76,6 +77,8 @@ pub(crate) struct ServeCommandArgs {
     serve: ServeArgs,
     #[command(flatten)]
     pool: PoolArgs,
+    #[command(flatten)]
+    trust: TrustArgs,
 }
 
 /// `ADDRESS` or `ADDRESS=FILE`.
@@ -106,12 +109,16 @@ impl ServeCommandArgs {
         let interrupt = Interrupt::listen()?;
         let settings = self.pool.settings(&context.config, self.remote())?;
         context.data.create()?;
+        // Said at once: workers that are started later would only end.
+        self.trust.policy(&context.data)?;
         let (desk, orders) = Desk::new();
         let network = self.network(context, desk.clone())?;
         let public: Vec<_> =
             network.binds.iter().map(|bind| bind.key.as_ref().map(KeyPair::public)).collect();
         let engine = self.serve.engine(context)?;
-        let purpose = Purpose::Serve(self.serve.options(&engine, &context.config, Some(network)));
+        let options =
+            self.serve.options(&engine, &context.config, self.trust.clone(), Some(network));
+        let purpose = Purpose::Serve(options);
         let session = Session::open(&context.data, &purpose)?;
         let Some(local) = session.local() else {
             let holder = session.holder().map_or(0, |holder| holder.pid);
@@ -180,6 +187,7 @@ impl ServeCommandArgs {
         let mut arguments: Vec<OsString> = own.into_iter().map(OsString::from).collect();
         arguments.extend(context.alike.iter().cloned());
         arguments.extend(self.serve.sandbox().arguments());
+        arguments.extend(self.trust.arguments());
         Ok(ChildCommand { arguments })
     }
 

@@ -20,6 +20,7 @@ use crate::interrupt::Interrupt;
 use crate::logging::Verbosity;
 use crate::progress::Progress;
 use crate::session::{Durability, Network, Purpose, Requests as _, ServeOptions, Session};
+use crate::trust_file::TrustArgs;
 
 /// For attempts to be given up and the store to be closed, after a run or a first Ctrl-C.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -83,18 +84,20 @@ impl ServeArgs {
     }
 
     pub(crate) fn purpose(&self, engine: &Engine, config: &Config) -> Purpose {
-        Purpose::Serve(self.options(engine, config, None))
+        Purpose::Serve(self.options(engine, config, TrustArgs::default(), None))
     }
 
     pub(crate) fn options(
         &self,
         engine: &Engine,
         config: &Config,
+        trust: TrustArgs,
         network: Option<Network>,
     ) -> ServeOptions {
         // Who serves others runs nothing itself unless told to.
         let slots = if network.is_some() { self.slots.unwrap_or(0) } else { self.slots(config) };
-        ServeOptions { slots, durability: self.durability, engine: engine.clone(), network }
+        let (durability, engine) = (self.durability, engine.clone());
+        ServeOptions { slots, durability, engine, trust, network }
     }
 }
 

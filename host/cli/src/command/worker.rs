@@ -23,6 +23,7 @@ use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::pool::Membership;
 use crate::session::content_of;
+use crate::trust_file::TrustArgs;
 use crate::{allowed_dir, clock, run_id, sanitise};
 
 /// Between two looks at signals.
@@ -78,6 +79,8 @@ pub(crate) struct WorkerArgs {
     /// How `serve` tells workers apart that it started otherwise
     #[arg(long, hide = true, value_name = "TEXT")]
     pool_setup: Option<String>,
+    #[command(flatten)]
+    trust: TrustArgs,
     #[command(flatten)]
     sandbox: SandboxArgs,
 }
@@ -219,6 +222,7 @@ impl WorkerArgs {
             },
             executor: Arc::new(PluginExecutor::new(engine.host().clone(), directories)),
             content: Some(self.content(context)?),
+            trust: self.trust.trusting(&context.data)?,
             runtime: engine.runtime().handle().clone(),
         })
     }

@@ -25,6 +25,7 @@ use crate::engine::Engine;
 use crate::error::{CommandError, Result};
 use crate::exit_code::ExitCode;
 use crate::run_id;
+use crate::trust_file::TrustArgs;
 
 /// When a commit counts as done: when it survives a power cut, when it survives the end of this
 /// process, or at once.
@@ -54,6 +55,8 @@ pub(crate) struct ServeOptions {
     pub(crate) durability: Durability,
     /// What runs them.
     pub(crate) engine: Engine,
+    /// Whose bundles they may be of.
+    pub(crate) trust: TrustArgs,
     /// Who else may join; `None`: nobody, and runs are served when they are resumed.
     pub(crate) network: Option<Network>,
 }
@@ -95,10 +98,10 @@ impl Local {
                 return Err(OpenError::Failed(CommandError::from(error).context(what)));
             }
         };
-        Self::start(folder, purpose).map_err(OpenError::Failed)
+        Self::start(folder, data, purpose).map_err(OpenError::Failed)
     }
 
-    fn start(folder: DataFolder, purpose: &Purpose) -> Result<Self> {
+    fn start(folder: DataFolder, data: &DataDir, purpose: &Purpose) -> Result<Self> {
         let hub = Hub::new();
         let workers = Endpoint::inproc("workers");
         let control = match purpose {
@@ -144,7 +147,9 @@ impl Local {
         let worker = match purpose {
             Purpose::Ask | Purpose::Reach => None,
             Purpose::Serve(options) if options.slots == 0 => None,
-            Purpose::Serve(options) => Some(start_worker(&folder, options, &hub, &workers)?),
+            Purpose::Serve(options) => {
+                Some(start_worker(&folder, data, options, (&hub, &workers))?)
+            }
         };
         Ok(Self { worker, coordinator, addresses, local_workers, hub, folder })
     }
@@ -204,9 +209,9 @@ impl Requests for Local {
 
 fn start_worker(
     folder: &DataFolder,
+    data: &DataDir,
     options: &ServeOptions,
-    hub: &Hub,
-    at: &Endpoint,
+    (hub, at): (&Hub, &Endpoint),
 ) -> Result<WorkerHandle> {
     let at = Joined::local(at.clone());
     let (link, _waker) = WorkerLink::connect(hub, at).map_err(CommandError::store)?;
@@ -222,6 +227,7 @@ fn start_worker(
         told: Box::new(|_| {}),
         executor: Arc::new(executor),
         content: Some(Arc::new(LocalContent(folder.content.clone()))),
+        trust: options.trust.trusting(data)?,
         runtime: options.engine.runtime().handle().clone(),
     };
     Worker::start(options, link).map_err(CommandError::store)

@@ -66,6 +66,7 @@ const fn waits(request: &Request) -> Duration {
         | Request::Release { .. }
         | Request::Workers
         | Request::Pool
+        | Request::Prefetch { .. }
         | Request::DrainWorker { .. }
         | Request::RemoveWorker { .. }
         | Request::Scale { .. }

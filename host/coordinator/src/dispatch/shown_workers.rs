@@ -206,7 +206,7 @@ fn quarantined(slot: &Slot) -> BTreeMap<StepId, String> {
 }
 
 /// What commands call it.
-fn id_of(it: &Connected) -> String {
+pub(super) fn id_of(it: &Connected) -> String {
     match it.key {
         PeerKey::Key(key) => key.to_string(),
         PeerKey::Local => format!("local-{:016x}", it.instance),

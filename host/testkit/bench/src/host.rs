@@ -11,7 +11,9 @@ use wfhost_transport::client::{Answer, Request, Start, StepShown};
 use wfhost_transport::{
     Coordinator as JoinedAt, Endpoint, Hub, ServerLink, ServerOptions, WorkerLink,
 };
-use wfhost_worker::{ContentSource, Directories, Options, PluginExecutor, Worker, WorkerHandle};
+use wfhost_worker::{
+    ContentSource, Directories, Options, PluginExecutor, Trusting, Worker, WorkerHandle,
+};
 use wfhost_workflow::run::RunStatus;
 use wfhost_workflow::{Digest, Json, Limits, PinnedPlugin, RunId};
 
@@ -82,6 +84,7 @@ impl Host {
                 told: Box::new(|_| {}),
                 executor: Arc::new(PluginExecutor::new(plugins, Directories::OfThisMachine)),
                 content: Some(Arc::new(Local(folder.content.clone()))),
+                trust: Trusting::default(),
                 runtime: runtime.handle().clone(),
             },
             worker_link,

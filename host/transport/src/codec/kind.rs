@@ -30,6 +30,8 @@ pub enum Kind {
     Waiting = 9,
     /// [`FromWorker::Chunk`].
     OutputChunk = 10,
+    /// [`FromWorker::Prefetched`].
+    Prefetched = 11,
     /// [`ToWorker::Welcome`].
     Welcome = 33,
     /// [`ToWorker::Refused`].
@@ -50,19 +52,23 @@ pub enum Kind {
     Taken = 41,
     /// [`ToWorker::Fetch`].
     FetchOutput = 42,
+    /// [`ToWorker::Prefetch`].
+    Prefetch = 43,
     /// [`Request::Start`].
     Start = 65,
     /// Any other [`Request`].
     Request = 66,
     /// [`Request::Put`].
     Put = 67,
+    /// [`Request::Prefetch`].
+    PrefetchRequest = 68,
     /// An [`Answer`].
     Answer = 97,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 27] = [
         Self::Hello,
         Self::WorkerHeartbeat,
         Self::Ended,
@@ -73,6 +79,7 @@ impl Kind {
         Self::Goodbye,
         Self::Waiting,
         Self::OutputChunk,
+        Self::Prefetched,
         Self::Welcome,
         Self::Refused,
         Self::Dispatch,
@@ -83,9 +90,11 @@ impl Kind {
         Self::Identify,
         Self::Taken,
         Self::FetchOutput,
+        Self::Prefetch,
         Self::Start,
         Self::Request,
         Self::Put,
+        Self::PrefetchRequest,
         Self::Answer,
     ];
 
@@ -105,6 +114,8 @@ impl Kind {
             Self::Hello | Self::Log => 1 << 20,
             Self::Chunk | Self::OutputChunk | Self::Put => CHUNK_BYTES as usize + (4 << 10),
             Self::Progress | Self::Refused | Self::Request => 64 << 10,
+            // A digest is a text of 71 bytes.
+            Self::Prefetch | Self::PrefetchRequest => 128 << 10,
             Self::WorkerHeartbeat
             | Self::Fetch
             | Self::FetchOutput
@@ -116,6 +127,7 @@ impl Kind {
             | Self::Heartbeat
             | Self::Drain
             | Self::Taken
+            | Self::Prefetched
             | Self::Identify => 4 << 10,
             // A run's input, and a run's output.
             Self::Start | Self::Answer => CLIENT_FRAME_BYTES_MAX,
@@ -142,6 +154,7 @@ impl Framed for FromWorker {
             Self::Goodbye => Kind::Goodbye,
             Self::Waiting { .. } => Kind::Waiting,
             Self::Chunk { .. } => Kind::OutputChunk,
+            Self::Prefetched { .. } => Kind::Prefetched,
         }
     }
 }
@@ -159,6 +172,7 @@ impl Framed for ToWorker {
             Self::Identify => Kind::Identify,
             Self::Taken { .. } => Kind::Taken,
             Self::Fetch { .. } => Kind::FetchOutput,
+            Self::Prefetch { .. } => Kind::Prefetch,
         }
     }
 }
@@ -168,6 +182,7 @@ impl Framed for Request {
         match self {
             Self::Start(_) => Kind::Start,
             Self::Put { .. } => Kind::Put,
+            Self::Prefetch { .. } => Kind::PrefetchRequest,
             Self::Has { .. }
             | Self::Retry { .. }
             | Self::Release { .. }

@@ -12,7 +12,8 @@ use wfhost_transport::{
     Coordinator, Endpoint, Hub, ServerEvent, ServerLink, ServerOptions, WorkerLink,
 };
 use wfhost_worker::{
-    Completion, ContentSource, Ending, Executor, FnExecutor, Job, Options, Worker, WorkerHandle,
+    Completion, ContentSource, Ending, Executor, FnExecutor, Job, Options, Trusting, Worker,
+    WorkerHandle,
 };
 use wfhost_workflow::run::KvWrite;
 use wfhost_workflow::{
@@ -51,12 +52,13 @@ pub(crate) struct Setting {
     pub(crate) over_ipc: bool,
     pub(crate) content: Option<Arc<dyn ContentSource>>,
     pub(crate) executor: Arc<dyn Executor>,
+    pub(crate) trust: Trusting,
 }
 
 impl Default for Setting {
     fn default() -> Self {
         let executor = Arc::new(FnExecutor(execute));
-        Self { slots: 4, over_ipc: false, content: None, executor }
+        Self { slots: 4, over_ipc: false, content: None, executor, trust: Trusting::default() }
     }
 }
 
@@ -130,6 +132,7 @@ impl World {
             told: Box::new(|_| {}),
             executor: setting.executor,
             content: setting.content,
+            trust: setting.trust,
             runtime: runtime.handle().clone(),
         };
         let worker = Worker::start(options, link).unwrap();
@@ -177,6 +180,7 @@ impl World {
             workflow: "w".into(),
             step: "s".into(),
             component: Digest::of(b"component"),
+            origin: None,
             function: function.to_owned(),
             input: Payload::Inline(Json::null()),
             timeout_ms: 30_000,

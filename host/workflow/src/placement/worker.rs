@@ -69,6 +69,10 @@ impl Worker {
 }
 
 impl Worker {
+    pub(super) fn holds_component(&mut self, component: Digest) {
+        self.components.insert(component);
+    }
+
     /// It has an attempt that it shall stop.
     pub(super) fn stops(&mut self, now: MonotonicMs, attempt: AttemptId) {
         let unknown = || Held { account: None, told: None };
