@@ -11,8 +11,8 @@ use std::sync::Arc;
 use wfhost_workflow::{Digest, Revision, RunId};
 
 pub use sample::{
-    bundle_events, commit, commit_with, every_event, first_events, json_of, later_events, run,
-    started,
+    bundle_commit, bundle_events, commit, commit_with, every_event, first_events, json_of,
+    later_events, run, started,
 };
 
 use crate::{Commit, Content, Error, Snapshot, Store};

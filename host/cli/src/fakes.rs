@@ -53,6 +53,7 @@ pub(crate) fn run_named(workflow: &str, random: u128) -> ShownRun {
             steps_total: 3,
             error: None,
             origin: None,
+            upgrades: 0,
         },
         status: ShownStatus::Running,
     }

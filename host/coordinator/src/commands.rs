@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use wfhost_checkpoint::CommitResult;
 use wfhost_transport::client::{Answer, Request, Start};
 use wfhost_transport::{ClientId, Waker};
-use wfhost_workflow::run::{Change, Rejection, Run, RunSummary};
+use wfhost_workflow::run::{Change, Rejection, Run, RunSummary, Upgrade};
 use wfhost_workflow::{AttemptId, Definition, Digest, Json, RunId, WorkerId};
 
 use crate::deliveries::Delivery;
@@ -57,7 +57,7 @@ pub(crate) enum QueryResult {
 }
 
 /// Why a run was read back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum LoadedFor {
     /// To go on after it has failed.
     Retry,
@@ -65,6 +65,8 @@ pub(crate) enum LoadedFor {
     Release {
         step: Option<String>,
     },
+    /// To go on with another version.
+    Upgrade(Box<Upgrade>),
     Resume,
     Cancel {
         reason: String,

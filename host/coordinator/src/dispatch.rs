@@ -84,7 +84,7 @@ impl EventLoop {
 
     /// What a worker needs to run an attempt.
     fn order(&self, attempt: AttemptId, token: Token, input: Payload) -> Option<Box<Dispatch>> {
-        let slot = self.runs.get(attempt.run)?;
+        let slot = self.runs.get(attempt.run).filter(|slot| slot.is_current(attempt.attempt))?;
         let definition = &slot.definition;
         let step = definition.steps.get(attempt.task.step.position())?;
         let call = step.kind.call()?;
@@ -111,7 +111,7 @@ impl EventLoop {
 
     /// What placement has to know of an attempt.
     fn wanted(&self, attempt: AttemptId) -> Option<Wanted> {
-        let slot = self.runs.get(attempt.run)?;
+        let slot = self.runs.get(attempt.run).filter(|slot| slot.is_current(attempt.attempt))?;
         let definition = &slot.definition;
         let step = definition.steps.get(attempt.task.step.position())?;
         let call = step.kind.call()?;
@@ -263,6 +263,7 @@ impl EventLoop {
         for attempt in has {
             if self.dispatcher.placement.holder(&attempt) == Some(worker)
                 && let Some(slot) = self.runs.get_mut(attempt.run)
+                && slot.is_current(attempt.attempt)
             {
                 slot.live.leased.insert(attempt.task, attempt.attempt);
                 slot.tick += 1;
@@ -528,7 +529,8 @@ impl EventLoop {
     }
 
     fn log(&mut self, attempt: AttemptId, lines: Vec<wfhost_transport::message::LogLine>) {
-        let Some(slot) = self.runs.get(attempt.run) else { return };
+        let slot = self.runs.get(attempt.run).filter(|slot| slot.is_current(attempt.attempt));
+        let Some(slot) = slot else { return };
         let Some(step) = slot.definition.steps.get(attempt.task.step.position()) else { return };
         let lines = lines
             .into_iter()

@@ -81,14 +81,22 @@ impl EventLoop {
         let now = self.parts.clock.monotonic();
         for run in runs {
             let id = run.id();
-            let (definition, plugins) = (run.definition().clone(), run.plugins().to_vec());
             let under_way: Vec<_> = run.under_way().collect();
-            self.runs.insert(id, Slot::new(Place::Here(run), definition, &plugins));
+            self.insert(run);
             for (task, attempt) in under_way {
                 self.orphan(now, AttemptId { run: id, task, attempt });
             }
             self.runs.set_timer(id);
         }
+    }
+
+    /// A run that was read back is here from now on.
+    fn insert(&mut self, run: Box<Run>) {
+        let id = run.id();
+        let (definition, plugins) = (run.definition().clone(), run.plugins().to_vec());
+        let mut slot = Slot::new(Place::Here(run), definition, &plugins);
+        slot.follow();
+        self.runs.insert(id, slot);
     }
 
     /// Runs until it is told to stop, or the store fails.
@@ -155,7 +163,8 @@ impl EventLoop {
         match &mut slot.place {
             Place::Away(waiting) => waiting.push_back((input, reply)),
             Place::Here(run)
-                if slot.heavy && (!run.status().is_over() || input == Input::Retry) =>
+                if (slot.heavy && (!run.status().is_over() || matches!(input, Input::Retry)))
+                    || matches!(input, Input::Upgrade(_)) =>
             {
                 self.send_away(id, input, reply, now);
             }
@@ -224,6 +233,7 @@ impl EventLoop {
         let Place::Away(waiting) = std::mem::replace(&mut slot.place, Place::Here(run)) else {
             return;
         };
+        slot.follow();
         match result {
             Ok(change) => self.store(id, change, reply),
             Err(rejection) => self.rejected(id, rejection, reply),
@@ -277,15 +287,15 @@ impl EventLoop {
             LoadedFor::Resume => Input::Recover,
             LoadedFor::Cancel { reason } => Input::Cancel { reason },
             LoadedFor::Retry => Input::Retry,
+            LoadedFor::Upgrade(upgrade) => Input::Upgrade(upgrade),
             LoadedFor::Release { step } => match release_of(run.definition(), step.as_deref()) {
                 Ok(input) => input,
                 Err(refusal) => return self.reply(reply, Answer::Refused(refusal)),
             },
         };
-        let is_release = matches!(input, Input::Release { .. });
-        let (definition, plugins) = (run.definition().clone(), run.plugins().to_vec());
-        self.runs.insert(id, Slot::new(Place::Here(run), definition, &plugins));
-        if is_release {
+        let goes_on = matches!(input, Input::Release { .. } | Input::Upgrade(_));
+        self.insert(run);
+        if goes_on {
             // It is served from now on: what else was under way begins again.
             self.take(id, Input::Recover, None);
         }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use wfhost_checkpoint::{Content, Store, Stored, patiently};
 use wfhost_transport::Seldom;
 use wfhost_transport::client::{Answer, Refusal, Start};
-use wfhost_workflow::run::{Run, RunStatus, Snapshot};
-use wfhost_workflow::{Digest, DurationMs, Json, MonotonicMs, Revision, RunId};
+use wfhost_workflow::run::{Record, Run, RunStatus, RunSummary, Snapshot};
+use wfhost_workflow::{Definition, Digest, DurationMs, Json, MonotonicMs, Revision, RunId};
 
 use crate::clock::Clock;
 use crate::commands::{Command, LoadedFor, Mailbox, QueryResult, ReplyTo};
@@ -264,7 +264,13 @@ impl Sources {
                 return Ok(QueryResult::Prepared(start, definition));
             }
             Query::Load { run, purpose } => {
-                return Ok(QueryResult::Loaded(Box::new(self.load(run)?), purpose));
+                let loaded = Box::new(self.load(run)?);
+                // One that cannot be upgraded is not served for that.
+                if let LoadedFor::Upgrade(upgrade) = &purpose {
+                    let refused = |why| Refusal::WrongState(format!("run {run}: {why}"));
+                    loaded.check_upgrade(upgrade).map_err(refused)?;
+                }
+                return Ok(QueryResult::Loaded(loaded, purpose));
             }
             Query::List { before, limit, statuses } => {
                 return self.list(before, limit, &statuses).map(QueryResult::Summaries);
@@ -322,8 +328,6 @@ impl Sources {
 
     fn load(&self, run: RunId) -> Result<Run, Refusal> {
         let stored = self.stored(run)?;
-        let definition = self.definitions.read(&self.content, &stored.summary.definition)?;
-        let unreadable = |error| Refusal::Store(format!("run {run}: {error}"));
         let snapshot = match &stored.snapshot {
             Some(snapshot) => match Snapshot::from_bytes(&snapshot.bytes) {
                 Ok(snapshot) => Some(snapshot),
@@ -333,12 +337,39 @@ impl Sources {
                         .store
                         .journal(run, Revision::default(), usize::MAX)
                         .map_err(store_failed)?;
-                    return Run::restore(definition, None, records).map_err(unreadable);
+                    return self.restore(run, None, records);
                 }
             },
             None => None,
         };
-        Run::restore(definition, snapshot, stored.records).map_err(unreadable)
+        self.restore(run, snapshot, stored.records)
+    }
+
+    fn restore(
+        &self,
+        run: RunId,
+        snapshot: Option<Snapshot>,
+        records: Vec<Record>,
+    ) -> Result<Run, Refusal> {
+        let mut missing = None;
+        let mut find = |digest: &Digest| {
+            let read = self.definitions.read(&self.content, digest);
+            read.map_err(|refusal| missing = Some(refusal)).ok()
+        };
+        let restored = Run::restore(&mut find, snapshot, records);
+        restored.map_err(|error| {
+            missing.unwrap_or_else(|| Refusal::Store(format!("run {run}: {error}")))
+        })
+    }
+
+    /// The definitions that a run has had, each with its first record, oldest first.
+    fn versions(&self, summary: &RunSummary) -> Result<Vec<(Revision, Arc<Definition>)>, Refusal> {
+        let read = |digest: &Digest| self.definitions.read(&self.content, digest);
+        if summary.upgrades == 0 {
+            return Ok(vec![(Revision(1), read(&summary.definition)?)]);
+        }
+        let eras = self.load(summary.run)?.eras();
+        eras.iter().map(|era| Ok((era.since, read(&era.definition)?))).collect()
     }
 
     fn list(
@@ -346,7 +377,7 @@ impl Sources {
         before: Option<RunId>,
         limit: usize,
         statuses: &[RunStatus],
-    ) -> Result<Vec<wfhost_workflow::run::RunSummary>, Refusal> {
+    ) -> Result<Vec<RunSummary>, Refusal> {
         let limit = limit.min(SUMMARIES_MAX);
         let mut found = Vec::new();
         let mut before = before;
@@ -379,14 +410,16 @@ impl Sources {
     fn events(&self, run: RunId, after: Revision, limit: usize) -> Result<Answer, Refusal> {
         let summary =
             self.store.summary(run).map_err(store_failed)?.ok_or_else(|| not_found(run))?;
-        let definition = self.definitions.read(&self.content, &summary.definition)?;
+        let versions = self.versions(&summary)?;
         let limit = limit.clamp(1, RECORDS_MAX);
         let records = self.store.journal(run, after, limit).map_err(store_failed)?;
         let full = records.len() == limit;
         let (mut events, mut bytes, mut next) = (Vec::new(), 0, None);
         for record in records {
             let revision = record.revision;
-            let shown = shown::events(record, &definition);
+            let version = versions.iter().rfind(|(since, _)| *since <= revision);
+            let Some((_, definition)) = version else { continue };
+            let shown = shown::events(record, definition);
             bytes += shown
                 .iter()
                 .flat_map(|event| event.details.values())

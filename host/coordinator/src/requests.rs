@@ -7,8 +7,8 @@ use std::sync::Arc;
 use wfhost_transport::client::{Answer, Refusal, Request, ShownRun, ShownStatus, Start};
 use wfhost_transport::codec::CHUNK_BYTES;
 use wfhost_transport::message::ToWorker;
-use wfhost_workflow::run::{Input, Rejection, Run, RunStarted, RunStatus, RunSummary};
-use wfhost_workflow::{Definition, DurationMs, Json, MonotonicMs, RunId, TaskId};
+use wfhost_workflow::run::{Input, Rejection, Run, RunStarted, RunStatus, RunSummary, Upgrade};
+use wfhost_workflow::{Definition, DurationMs, Json, MonotonicMs, PinnedPlugin, RunId, TaskId};
 
 use crate::commands::{LoadedFor, QueryResult, ReplyTo};
 use crate::event_loop::{EventLoop, answer};
@@ -230,7 +230,12 @@ impl EventLoop {
             let message = "the plugins are not those of the workflow file".to_owned();
             return Err(Refusal::Invalid(message));
         }
-        for plugin in &start.plugins {
+        self.check_contents(&start.plugins)?;
+        Ok(Known::New)
+    }
+
+    fn check_contents(&self, plugins: &[PinnedPlugin]) -> Result<(), Refusal> {
+        for plugin in plugins {
             if !self.parts.content.contains(&plugin.digest).map_err(store_failed)? {
                 return Err(Refusal::Invalid(format!(
                     "the component of plugin `{}` ({}) is not in the content store",
@@ -238,7 +243,7 @@ impl EventLoop {
                 )));
             }
         }
-        Ok(Known::New)
+        Ok(())
     }
 
     fn resume(&mut self, run: RunId, reply: ReplyTo) {
@@ -292,12 +297,32 @@ impl EventLoop {
         self.reply(reply, Answer::Refused(refusal));
     }
 
+    /// Lets a run go on with another version, whether it is served or not. What the upgrade names
+    /// by digest must be in the content store.
+    pub(crate) fn upgrade(&mut self, run: RunId, upgrade: Box<Upgrade>, reply: ReplyTo) {
+        let pinned = self.check_contents(&upgrade.plugins).and_then(|()| {
+            let found = self.parts.content.contains(&upgrade.digest).map_err(store_failed)?;
+            let missing = || format!("the workflow file {} is not stored", upgrade.digest);
+            if found { Ok(()) } else { Err(Refusal::Invalid(missing())) }
+        });
+        if let Err(refusal) = pinned {
+            return self.reply(reply, Answer::Refused(refusal));
+        }
+        if self.runs.contains(run) {
+            return self.take(run, Input::Upgrade(upgrade), Some(reply));
+        }
+        self.ask(Query::Load { run, purpose: LoadedFor::Upgrade(upgrade) }, reply);
+    }
+
     fn loaded(&mut self, run: Box<Run>, purpose: LoadedFor, reply: ReplyTo) {
         let verb = match purpose {
             LoadedFor::Resume => Verb::Resume,
             LoadedFor::Cancel { .. } => Verb::Cancel,
             LoadedFor::Retry => Verb::Retry,
             LoadedFor::Release { .. } => return self.loaded_for_release(run, purpose, reply),
+            LoadedFor::Upgrade(upgrade) => {
+                return self.adopt(run, LoadedFor::Upgrade(upgrade), reply);
+            }
         };
         let status = ShownStatus::of(run.status(), self.runs.contains(run.id()));
         match verb_result(verb, status) {

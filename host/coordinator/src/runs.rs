@@ -30,8 +30,10 @@ pub(crate) struct Slot {
     pub(crate) place: Place,
     /// What the run was started from: also known while it is away.
     pub(crate) definition: Arc<Definition>,
-    /// Of a heavy run only: of any other, the run itself is always here to be asked.
+    /// Of a run that is, or was, away: any other is here to be asked.
     plugins: Arc<[PinnedPlugin]>,
+    /// Attempts up to this number are of a version that the run no longer has.
+    floor: Attempt,
     /// The key-value store of a run that is away, as it was when it left.
     kv: Arc<BTreeMap<String, Vec<u8>>>,
     /// Attempts whose inputs are to be made again when the run is back.
@@ -93,6 +95,7 @@ impl Slot {
             heavy,
             definition,
             plugins: if heavy { Arc::from(plugins) } else { Arc::default() },
+            floor: Attempt::default(),
             kv: Arc::default(),
             unmade: Vec::new(),
             pending: VecDeque::new(),
@@ -112,6 +115,25 @@ impl Slot {
         }
     }
 
+    /// Takes over what the run is made from, if it was upgraded.
+    pub(crate) fn follow(&mut self) {
+        let Place::Here(run) = &self.place else { return };
+        self.floor = run.attempt_floor();
+        if Arc::ptr_eq(&self.definition, run.definition()) {
+            return;
+        }
+        self.definition = run.definition().clone();
+        self.heavy = self.definition.is_heavy();
+        self.plugins = if self.heavy { Arc::from(run.plugins()) } else { Arc::default() };
+        // By positions that mean something else now.
+        self.live = Live::default();
+    }
+
+    /// Whether an attempt is of the version that the run has now.
+    pub(crate) fn is_current(&self, attempt: Attempt) -> bool {
+        attempt > self.floor
+    }
+
     /// The plugin at a position of the definition.
     pub(crate) fn plugin(&self, position: usize) -> Option<&PinnedPlugin> {
         self.run().map_or(&*self.plugins, Run::plugins).get(position)
@@ -127,6 +149,7 @@ impl Slot {
         match std::mem::replace(&mut self.place, Place::Away(VecDeque::new())) {
             Place::Here(run) => {
                 self.kv = run.kv().clone();
+                self.plugins = Arc::from(run.plugins());
                 Some(run)
             }
             away @ Place::Away(_) => {
@@ -191,6 +214,8 @@ fn event_bytes(event: &Event) -> usize {
             Event::AttemptFailed { failure, .. } | Event::Failed { failure, .. } => {
                 failure.message.len()
             }
+            // What was pinned is as large as what is pinned now.
+            Event::Upgraded(upgraded) => 512 * upgraded.plugins.len(),
             Event::StepSkipped { .. }
             | Event::MapOpened { .. }
             | Event::AttemptScheduled { .. }

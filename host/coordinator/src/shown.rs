@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use wfhost_transport::client::{RunView, ShownEvent, ShownRun, ShownStatus, StepShown, StepView};
-use wfhost_workflow::run::{Event, Record, Run, StepOutput, StepProgress, StepStanding};
-use wfhost_workflow::{Definition, Json, StepId, TaskId};
+use wfhost_workflow::run::{Event, Record, Run, StepOutput, StepProgress, StepStanding, Upgraded};
+use wfhost_workflow::{Definition, Json, Origin, StepId, TaskId};
 
 use crate::runs::Live;
 
@@ -115,7 +115,7 @@ fn describe(event: Event) -> (&'static str, About, Details) {
                 .and("version", &text(&started.version))
                 .and("definition", &text(&started.definition.to_string()))
                 .and("input", &started.input);
-            ("started", About::default(), details)
+            ("started", About::default(), origin_details(details, started.origin.as_ref()))
         }
         Event::StepSkipped { step } => ("step-skipped", About::step(step), Details::new()),
         Event::StepCompleted { step, output } => {
@@ -161,6 +161,7 @@ fn describe(event: Event) -> (&'static str, About, Details) {
             let about = About { index: task.index, ..About::step(task.step) };
             ("step-released", about, Details::new())
         }
+        Event::Upgraded(upgraded) => ("upgraded", About::default(), upgrade_details(&upgraded)),
         Event::RunRetried => ("run-retried", About::default(), Details::new()),
         Event::Succeeded { output } => {
             ("succeeded", About::default(), Details::new().and("output", &output))
@@ -176,6 +177,23 @@ fn describe(event: Event) -> (&'static str, About, Details) {
             ("cancelled", About::default(), Details::new().and("reason", &text(&reason)))
         }
     }
+}
+
+fn upgrade_details(upgraded: &Upgraded) -> Details {
+    let details = Details::new()
+        .and("version", &text(&upgraded.version))
+        .and("definition", &text(&upgraded.definition.to_string()));
+    origin_details(details, upgraded.origin.as_ref())
+}
+
+/// The bundle that something came from.
+fn origin_details(details: Details, origin: Option<&Origin>) -> Details {
+    let Some(origin) = origin else { return details };
+    let signers = Json::from_value(&serde_json::Value::from(origin.signers.clone()));
+    details
+        .and("bundle", &text(&format!("{}@{}", origin.bundle, origin.version)))
+        .and("bundle-digest", &text(&origin.digest.to_string()))
+        .and("signers", &signers)
 }
 
 fn failure_details(failure: &wfhost_workflow::Failure) -> Details {

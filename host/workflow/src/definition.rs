@@ -18,9 +18,12 @@ mod yaml;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+pub(crate) use check::Rest;
 pub use check::{Checked, FanOut, Offer, Unbounded};
 pub use code::{Code, Severity};
 pub use draft::Draft;
+pub(crate) use draft::check_rest;
+pub(crate) use problem::PROBLEMS_MAX;
 pub use problem::{Part, Problem, Problems, did_you_mean, render};
 pub use read::parse_bytes;
 pub(crate) use read::{Reader, inside, parse_duration};

@@ -117,8 +117,11 @@ impl TaskId {
     }
 }
 
-/// Which try of a task; the first is 1. Never used twice for a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// Which try of a task; the first is 1. Never used twice for a task, nor, once its run was
+/// upgraded, for any task of before.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Attempt(pub u32);
 

@@ -8,6 +8,7 @@
 mod advance;
 mod attempt_ended;
 mod cancelled;
+mod eras;
 mod event;
 mod fold;
 mod quarantine;
@@ -16,19 +17,22 @@ mod retried;
 mod retry;
 mod state;
 mod timers_due;
+mod upgrade;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-pub use event::{Event, KvWrite, Record, RunStarted, RunStatus, RunSummary, StepOutput};
+pub use eras::{Era, MadeBy};
+pub use event::{Event, KvWrite, Record, RunStarted, RunStatus, RunSummary, StepOutput, Upgraded};
 pub use state::{Snapshot, StateName};
+pub use upgrade::{Standing, UPGRADES_MAX, Upgrade, UpgradeProblem};
 pub use view::{StepProgress, StepStanding};
 
 use crate::expression::{RunFacts, Template};
 use crate::{
-    Attempt, Definition, Failure, Json, Name, PinnedPlugin, Revision, RunId, StepId, TaskId,
-    TimestampMs,
+    Attempt, Definition, Digest, Failure, Json, Name, PinnedPlugin, Revision, RunId, StepId,
+    TaskId, TimestampMs,
 };
 use state::{State, Status, TaskState};
 
@@ -54,7 +58,7 @@ struct OpenedMap {
 }
 
 /// What can happen to a run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Input {
     /// The run was read back: redo what may have been lost.
     Recover,
@@ -81,6 +85,8 @@ pub enum Input {
     },
     /// Somebody wants a run that has failed to go on from where it failed.
     Retry,
+    /// Somebody wants it to go on with another version of its workflow.
+    Upgrade(Box<Upgrade>),
 }
 
 /// How an attempt ended.
@@ -106,7 +112,7 @@ pub enum AttemptOutcome {
 }
 
 /// Why an input changed nothing. Not an error: late and repeated messages are normal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 pub enum Rejection {
     /// The run has ended.
     #[error("the run is over")]
@@ -129,6 +135,13 @@ pub enum Rejection {
     /// A retry of a run that has not failed.
     #[error("the run has not failed")]
     NotFailed,
+    /// The run cannot go on with this version.
+    #[error("it cannot be upgraded: {}", reasons(.0))]
+    CannotUpgrade(Vec<UpgradeProblem>),
+}
+
+fn reasons(problems: &[UpgradeProblem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// What to store, and what to do once it is stored.
@@ -186,14 +199,19 @@ impl Run {
     }
 
     /// Reads a run back from what was stored. Apply [`Input::Recover`] before anything else.
+    /// `definitions` finds the definition whose text has a digest; it is asked for each version
+    /// that the run has had since the snapshot.
     ///
     /// # Errors
-    /// Records that do not follow one another, or do not fit the definition.
+    /// Records that do not follow one another, or do not fit their definition.
     pub fn restore(
-        definition: Arc<Definition>,
+        definitions: &mut dyn FnMut(&Digest) -> Option<Arc<Definition>>,
         snapshot: Option<Snapshot>,
         records: Vec<Record>,
     ) -> Result<Self, Unreadable> {
+        let mut find =
+            |digest: Digest| definitions(&digest).ok_or(Unreadable::NoDefinition(digest));
+        let definition = find(first_definition(snapshot.as_ref(), &records)?)?;
         let first = records.first().map_or(TimestampMs(0), |record| record.at);
         let state = snapshot.map_or_else(|| State::new(first), Snapshot::into_state);
         if state.started.is_some() && state.steps.len() != definition.steps.len() {
@@ -205,6 +223,12 @@ impl Run {
                 return Err(Unreadable::Gap { after: run.state.revision, found: record.revision });
             }
             for event in &record.events {
+                if let Event::Upgraded(upgraded) = event {
+                    let definition = find(upgraded.definition)?;
+                    run.check_upgrade_fits(upgraded, &definition)?;
+                    run.fold_upgraded(upgraded, definition);
+                    continue;
+                }
                 run.check_fits(event)?;
                 run.fold(event, record.at);
             }
@@ -223,7 +247,7 @@ impl Run {
     /// # Errors
     /// A rejection says why nothing changed; the run goes on as it was.
     pub fn apply(&mut self, now: TimestampMs, input: Input) -> Result<Change, Rejection> {
-        if self.state.status.is_over() && input != Input::Retry {
+        if self.state.status.is_over() && !matches!(input, Input::Retry) {
             return Err(Rejection::RunOver);
         }
         let mut change = Pending::new(now);
@@ -236,6 +260,7 @@ impl Run {
             Input::Cancel { reason } => self.cancelled(&mut change, reason),
             Input::Release { task } => self.released(&mut change, task)?,
             Input::Retry => self.retried(&mut change)?,
+            Input::Upgrade(upgrade) => self.upgraded(&mut change, &upgrade)?,
         }
         Ok(self.finish(change))
     }
@@ -295,6 +320,13 @@ impl Run {
     #[must_use]
     pub const fn kv(&self) -> &Arc<BTreeMap<String, Vec<u8>>> {
         &self.state.kv
+    }
+
+    /// Attempts with this number, or one below it, were made before its last upgrade. They count
+    /// for nothing, and their positions may mean other steps now.
+    #[must_use]
+    pub const fn attempt_floor(&self) -> Attempt {
+        self.state.attempt_floor
     }
 
     /// The attempts that are wanted or under way: after a restart, those that a worker may have.
@@ -413,9 +445,23 @@ pub enum Unreadable {
     /// The definition is not the one that the run was started with.
     #[error("the run was started with another definition")]
     OtherDefinition,
+    /// A definition is missing.
+    #[error("the run's workflow file {0} cannot be read")]
+    NoDefinition(Digest),
     /// An event names a step or item that does not exist, or comes before the first.
     #[error("the run's journal holds an event that does not fit its definition")]
     Misfit,
+}
+
+/// The definition that what is stored begins with.
+fn first_definition(snapshot: Option<&Snapshot>, records: &[Record]) -> Result<Digest, Unreadable> {
+    if let Some(snapshot) = snapshot {
+        return snapshot.definition().ok_or(Unreadable::Snapshot);
+    }
+    match records.first().ok_or(Unreadable::Empty)?.events.first() {
+        Some(Event::Started(started)) => Ok(started.definition),
+        Some(_) | None => Err(Unreadable::Misfit),
+    }
 }
 
 /// The name of a step, for messages.

@@ -30,6 +30,11 @@ mod ordinary {
         false
     }
 
+    /// Take results of attempts that began before an upgrade, and give their numbers again.
+    pub(crate) const fn no_attempt_floor() -> bool {
+        false
+    }
+
     /// Give slots by priority alone, never by age.
     pub(crate) const fn no_ageing() -> bool {
         false
@@ -43,9 +48,11 @@ mod chosen;
 pub use chosen::{Sabotage, choose};
 #[cfg(wfhost_sabotage)]
 pub(crate) use chosen::{
-    no_ageing, no_attempt_check, no_dedupe, no_quarantine, no_redispatch, no_timeout,
+    no_ageing, no_attempt_check, no_attempt_floor, no_dedupe, no_quarantine, no_redispatch,
+    no_timeout,
 };
 #[cfg(not(wfhost_sabotage))]
 pub(crate) use ordinary::{
-    no_ageing, no_attempt_check, no_dedupe, no_quarantine, no_redispatch, no_timeout,
+    no_ageing, no_attempt_check, no_attempt_floor, no_dedupe, no_quarantine, no_redispatch,
+    no_timeout,
 };

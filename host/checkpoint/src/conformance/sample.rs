@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use wfhost_workflow::run::{Event, KvWrite, Record, RunStarted, RunStatus, RunSummary, StepOutput};
+use wfhost_workflow::run::{
+    Event, KvWrite, Record, RunStarted, RunStatus, RunSummary, StepOutput, Upgraded,
+};
 use wfhost_workflow::{
     Attempt, Digest, DirGrant, DirMode, DurationMs, Failure, FailureKind, Json, Limits, Origin,
     PinnedPlugin, PluginOrigin, Revision, RunId, StepId, TaskId, TimestampMs,
@@ -52,6 +54,7 @@ pub fn commit_with(run: RunId, revision: u64, events: Vec<Event>) -> Commit {
         steps_total: 7,
         error: revision.is_multiple_of(3).then(|| "why".to_owned()),
         origin: None,
+        upgrades: 0,
     };
     let record = Record { revision: Revision(revision), at, events };
     Commit { run, record, summary, snapshot: None }
@@ -145,7 +148,27 @@ pub fn bundle_events() -> Vec<Event> {
                 Some(PluginOrigin { name: plugin.alias.to_string(), version: "0.3.1".to_owned() });
         }
     }
-    vec![of_bundle]
+    let upgraded = |origin: Option<Origin>| {
+        let Event::Started(started) = &of_bundle else { return Event::RunRetried };
+        Event::Upgraded(Box::new(Upgraded {
+            version: "2".to_owned(),
+            definition: Digest::of(b"another definition"),
+            plugins: started.plugins.clone(),
+            origin,
+            last_attempt: Attempt(7),
+        }))
+    };
+    let events = [upgraded(Some(origin("2.0.0"))), upgraded(None)];
+    std::iter::once(of_bundle).chain(events).collect()
+}
+
+/// A commit of what bundles brought, with a summary that says so.
+#[must_use]
+pub fn bundle_commit(run: RunId, revision: u64, event: Event) -> Commit {
+    let mut commit = commit_with(run, revision, vec![event]);
+    commit.summary.origin = Some(Digest::of(b"bundle"));
+    commit.summary.upgrades = 3;
+    commit
 }
 
 fn origin(version: &str) -> Origin {
@@ -244,6 +267,7 @@ pub(super) fn large_digests(commit: &Commit) -> Vec<Digest> {
             | Event::StepQuarantined { .. }
             | Event::StepReleased { .. }
             | Event::RunRetried
+            | Event::Upgraded(_)
             | Event::Failed { .. }
             | Event::Cancelled { .. } => {}
         }

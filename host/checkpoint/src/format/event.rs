@@ -9,7 +9,7 @@ use wfhost_workflow::{
     TimestampMs,
 };
 
-use super::started::StoredStarted;
+use super::started::{StoredStarted, StoredUpgraded};
 use super::value::{self, Fetch, Large, StoredBytes, StoredJson};
 use super::{INLINE_BYTES_MAX, Unreadable};
 
@@ -65,6 +65,7 @@ pub(super) enum StoredEvent<'a> {
         task: StoredTask,
     },
     RunRetried {},
+    Upgraded(Box<StoredUpgraded<'a>>),
     Succeeded {
         output: StoredJson<'a>,
     },
@@ -179,6 +180,9 @@ pub(super) fn to_stored<'a>(event: &'a Event, large: &mut Large<'a>) -> StoredEv
         },
         Event::StepReleased { task } => StoredEvent::StepReleased { task: (*task).into() },
         Event::RunRetried => StoredEvent::RunRetried {},
+        Event::Upgraded(upgraded) => {
+            StoredEvent::Upgraded(Box::new(StoredUpgraded::to_stored(upgraded)))
+        }
         Event::Succeeded { output } => {
             StoredEvent::Succeeded { output: StoredJson::to_stored(output, large) }
         }
@@ -246,6 +250,7 @@ pub(super) fn from_stored(stored: StoredEvent<'_>, fetch: Fetch<'_>) -> Result<E
         },
         StoredEvent::StepReleased { task } => Event::StepReleased { task: task.into() },
         StoredEvent::RunRetried {} => Event::RunRetried,
+        StoredEvent::Upgraded(upgraded) => Event::Upgraded(Box::new(upgraded.into_upgraded()?)),
         StoredEvent::Succeeded { output } => Event::Succeeded { output: output.into_json(fetch)? },
         StoredEvent::Failed { task, failure } => {
             Event::Failed { task: task.map(TaskId::from), failure: failure.into_failure()? }
@@ -263,6 +268,7 @@ fn kv_from_stored(write: StoredKvWrite<'_>, fetch: Fetch<'_>) -> Result<KvWrite,
 pub(super) fn references(event: &StoredEvent<'_>, found: &mut dyn FnMut(Digest)) {
     match event {
         StoredEvent::Started(started) => started.references(found),
+        StoredEvent::Upgraded(upgraded) => upgraded.references(found),
         StoredEvent::StepCompleted { output, .. } => {
             if let Some(json) = output {
                 json.references(found);
@@ -302,6 +308,10 @@ pub(super) fn weight_bytes(event: &Event) -> usize {
                     + made_from
                     + started.origin.as_ref().map_or(0, origin_bytes)
                     + 256
+            }
+            Event::Upgraded(upgraded) => {
+                let made_from: usize = upgraded.plugins.iter().map(plugin_bytes).sum();
+                made_from + upgraded.origin.as_ref().map_or(0, origin_bytes) + 256
             }
             Event::StepCompleted { output: StepOutput::Value(output), .. }
             | Event::Succeeded { output } => json(output),

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use wfhost_workflow::run::RunStarted;
+use wfhost_workflow::run::{RunStarted, Upgraded};
 use wfhost_workflow::{
-    Determinism, Digest, DirGrant, DirMode, Limit, Limits, Origin, PinnedPlugin, PluginOrigin,
-    RunId,
+    Attempt, Determinism, Digest, DirGrant, DirMode, Limit, Limits, Origin, PinnedPlugin,
+    PluginOrigin, RunId,
 };
 
 use super::Unreadable;
@@ -114,6 +114,48 @@ impl<'a> StoredStarted<'a> {
     pub(super) fn references(&self, found: &mut dyn FnMut(Digest)) {
         found(self.definition);
         self.input.references(found);
+        for plugin in &self.plugins {
+            found(plugin.digest);
+        }
+    }
+}
+
+/// What a run is made from since it was upgraded.
+#[derive(Serialize, Deserialize)]
+pub(super) struct StoredUpgraded<'a> {
+    version: Cow<'a, str>,
+    #[serde(with = "value::digest")]
+    definition: Digest,
+    plugins: Vec<StoredPlugin<'a>>,
+    origin: Option<StoredOrigin<'a>>,
+    last_attempt: u32,
+}
+
+impl<'a> StoredUpgraded<'a> {
+    pub(super) fn to_stored(upgraded: &'a Upgraded) -> Self {
+        let Upgraded { version, definition, plugins, origin, last_attempt } = upgraded;
+        Self {
+            version: Cow::Borrowed(version),
+            definition: *definition,
+            plugins: plugins.iter().map(StoredPlugin::to_stored).collect(),
+            origin: origin.as_ref().map(StoredOrigin::to_stored),
+            last_attempt: last_attempt.0,
+        }
+    }
+
+    pub(super) fn into_upgraded(self) -> Result<Upgraded, Unreadable> {
+        let plugins = self.plugins.into_iter().map(StoredPlugin::into_plugin);
+        Ok(Upgraded {
+            version: self.version.into_owned(),
+            definition: self.definition,
+            plugins: plugins.collect::<Result<_, _>>()?,
+            origin: self.origin.map(StoredOrigin::into_origin),
+            last_attempt: Attempt(self.last_attempt),
+        })
+    }
+
+    pub(super) fn references(&self, found: &mut dyn FnMut(Digest)) {
+        found(self.definition);
         for plugin in &self.plugins {
             found(plugin.digest);
         }

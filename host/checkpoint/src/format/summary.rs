@@ -29,6 +29,15 @@ struct StoredSummary<'a> {
     /// Absent before there were bundles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     origin: Option<value::StoredDigest>,
+    /// Absent before there were upgrades.
+    #[serde(default, skip_serializing_if = "is_none")]
+    upgrades: u32,
+}
+
+/// Most runs have had none.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+const fn is_none(upgrades: &u32) -> bool {
+    *upgrades == 0
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -55,6 +64,7 @@ pub(crate) fn encode_summary(summary: &RunSummary) -> Result<Vec<u8>, Error> {
         steps_total,
         error,
         origin,
+        upgrades,
     } = summary;
     let stored = StoredSummary {
         workflow: Cow::Borrowed(workflow),
@@ -73,6 +83,7 @@ pub(crate) fn encode_summary(summary: &RunSummary) -> Result<Vec<u8>, Error> {
         steps_total: *steps_total,
         error: error.as_deref().map(Cow::Borrowed),
         origin: origin.map(value::StoredDigest),
+        upgrades: *upgrades,
     };
     let bytes = encode(*run, &stored)?;
     if bytes.len() > SUMMARY_BYTES_MAX {
@@ -107,5 +118,6 @@ pub(crate) fn decode_summary(run: RunId, payload: &[u8]) -> Result<RunSummary, U
         steps_total: stored.steps_total,
         error: stored.error.map(Cow::into_owned),
         origin: stored.origin.map(|digest| digest.0),
+        upgrades: stored.upgrades,
     })
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use wfhost_checkpoint::conformance::{
-    commit, commit_with, first_events, json_of, later_events, run,
+    bundle_commit, bundle_events, commit, commit_with, first_events, json_of, later_events, run,
 };
 use wfhost_checkpoint::{Commit, DataFolder, Durability, Snapshot};
 use wfhost_workflow::Revision;
@@ -67,23 +67,15 @@ fn a_folder_in_the_first_format_is_read() {
     data.store.commit(&[commit(run(3), 3)]).unwrap();
 }
 
-/// What the events that came later look like, since they came.
-fn later_commits() -> Vec<Commit> {
-    later_events()
-        .into_iter()
-        .zip(1..)
-        .map(|(event, revision)| commit_with(run(4), revision, vec![event]))
-        .collect()
-}
-
-#[test]
-fn a_folder_with_the_later_events_is_read() {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixture/data-2");
+/// Holds a fixture to what it was written from; writes it where it is missing and that is asked for.
+#[track_caller]
+fn check_fixture(name: &str, commits: &[Commit]) {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixture").join(name);
     if std::env::var_os("WFHOST_WRITE_FIXTURE").is_some() && !fixture.exists() {
         let folder = crate::support::scratch();
         let data =
             DataFolder::open(folder.path(), &crate::support::quick(Durability::Sync)).unwrap();
-        data.store.commit(&later_commits()).unwrap();
+        data.store.commit(commits).unwrap();
         drop(data);
         copy_folder(folder.path(), &fixture);
         fs::remove_file(fixture.join("lock")).unwrap();
@@ -91,6 +83,24 @@ fn a_folder_with_the_later_events_is_read() {
     let folder = crate::support::scratch();
     copy_folder(&fixture, folder.path());
     let data = open(folder.path(), Durability::None);
-    let records: Vec<_> = later_commits().into_iter().map(|commit| commit.record).collect();
-    assert_eq!(data.store.journal(run(4), Revision(0), usize::MAX).unwrap(), records);
+    let records: Vec<_> = commits.iter().map(|commit| commit.record.clone()).collect();
+    assert_eq!(data.store.journal(commits[0].run, Revision(0), usize::MAX).unwrap(), records);
+    let summary = data.store.summary(commits[0].run).unwrap();
+    assert_eq!(summary.as_ref(), commits.last().map(|commit| &commit.summary));
+}
+
+fn numbered(events: Vec<Event>, commit: impl Fn(u64, Event) -> Commit) -> Vec<Commit> {
+    events.into_iter().zip(1..).map(|(event, revision)| commit(revision, event)).collect()
+}
+
+#[test]
+fn a_folder_with_the_later_events_is_read() {
+    let commit = |revision, event| commit_with(run(4), revision, vec![event]);
+    check_fixture("data-2", &numbered(later_events(), commit));
+}
+
+#[test]
+fn a_folder_with_bundles_and_upgrades_is_read() {
+    let commit = |revision, event| bundle_commit(run(5), revision, event);
+    check_fixture("data-3", &numbered(bundle_events(), commit));
 }

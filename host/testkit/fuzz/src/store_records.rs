@@ -76,7 +76,9 @@ fn envelope(given: &mut Given<'_>) {
 fn comes_back(snapshot: &Snapshot) {
     let again = Snapshot::from_bytes(&snapshot.to_bytes());
     assert!(matches!(&again, Ok(again) if again == snapshot), "{snapshot:?} became {again:?}");
-    if let Ok(run) = Run::restore(Arc::clone(&DEFINITION), Some(snapshot.clone()), Vec::new()) {
+    if let Ok(run) =
+        Run::restore(&mut |_| Some(Arc::clone(&DEFINITION)), Some(snapshot.clone()), Vec::new())
+    {
         goes_on(run, 0);
     }
 }
@@ -101,7 +103,7 @@ fn records(given: &mut Given<'_>) {
     if opens_large {
         return;
     }
-    if let Ok(run) = Run::restore(Arc::clone(&DEFINITION), None, records) {
+    if let Ok(run) = Run::restore(&mut |_| Some(Arc::clone(&DEFINITION)), None, records) {
         comes_back(&run.snapshot());
         goes_on(run, given.byte());
     }
@@ -149,7 +151,7 @@ fn driven(given: &mut Given<'_>) {
         };
     }
     records.extend(change.record);
-    let again = Run::restore(Arc::clone(&DEFINITION), None, records);
+    let again = Run::restore(&mut |_| Some(Arc::clone(&DEFINITION)), None, records);
     assert_eq!(again.map(|again| again.snapshot()).as_ref(), Ok(&run.snapshot()));
     comes_back(&run.snapshot());
 }

@@ -46,6 +46,11 @@ fn a_core_without_the_quarantine_is_noticed() {
 }
 
 #[test]
+fn a_core_that_lets_attempts_of_before_an_upgrade_count_is_noticed() {
+    check_noticed(Sabotage::AttemptFloor);
+}
+
+#[test]
 fn a_placement_without_the_turn_of_the_oldest_is_noticed() {
     choose(Some(Sabotage::Ageing));
     let noticed = (0..SEEDS).find_map(|seed| simulate_crowd(seed).err());

@@ -6,8 +6,17 @@ use std::fmt;
 use wfhost_workflow::run::{AttemptOutcome, Input, StateName};
 
 /// The inputs, by name.
-pub(crate) const INPUTS: [&str; 8] =
-    ["succeeded", "failed", "lost", "timers-due", "cancel", "recover", "release", "retry"];
+pub(crate) const INPUTS: [&str; 9] = [
+    "succeeded",
+    "failed",
+    "lost",
+    "timers-due",
+    "cancel",
+    "recover",
+    "upgrade",
+    "release",
+    "retry",
+];
 
 /// How often each input met each state.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,9 +57,9 @@ fn possible() -> impl Iterator<Item = (&'static str, StateName)> {
         [StateName::RunOver, StateName::UnderWay, StateName::Backoff, StateName::Quarantined];
     const OF_RETRIES: [StateName; 4] =
         [StateName::RunOver, StateName::RunFailed, StateName::UnderWay, StateName::Backoff];
-    let [tasks @ .., timers, cancel, recover, release, retry] = INPUTS;
+    let [tasks @ .., timers, cancel, recover, upgrade, release, retry] = INPUTS;
     let of_tasks = tasks.into_iter().flat_map(|input| OF_TASKS.map(|state| (input, state)));
-    let runs = [timers, cancel, recover].into_iter();
+    let runs = [timers, cancel, recover, upgrade].into_iter();
     let of_runs = runs.flat_map(|input| OF_RUNS.map(|state| (input, state)));
     // A release names no attempt, and may name nothing.
     let releases = OF_TASKS.into_iter().filter(|state| *state != StateName::UnderWayOther);
@@ -69,8 +78,9 @@ fn name_of(input: &Input) -> &'static str {
         Input::TimersDue => INPUTS[3],
         Input::Cancel { .. } => INPUTS[4],
         Input::Recover => INPUTS[5],
-        Input::Release { .. } => INPUTS[6],
-        Input::Retry => INPUTS[7],
+        Input::Upgrade(_) => INPUTS[6],
+        Input::Release { .. } => INPUTS[7],
+        Input::Retry => INPUTS[8],
     }
 }
 

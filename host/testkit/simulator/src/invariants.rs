@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use wfhost_workflow::definition::StepKind;
-use wfhost_workflow::run::{Event, Record};
-use wfhost_workflow::{Attempt, Definition, Json, Revision, StepId, TaskId, TimestampMs};
+use wfhost_workflow::run::{Event, Record, Upgraded};
+use wfhost_workflow::{
+    Attempt, Definition, Digest, Json, Name, Revision, StepId, TaskId, TimestampMs,
+};
 
 /// Something that must never happen, in a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +32,17 @@ macro_rules! ensure {
 /// An account of the durable events, kept independently of the core.
 #[derive(Debug)]
 pub(crate) struct Ledger {
+    /// Every version that the run may have had.
+    versions: HashMap<Digest, Arc<Definition>>,
+    digest: Digest,
     definition: Arc<Definition>,
     revision: Revision,
+    /// No attempt up to this number counts.
+    floor: Attempt,
+    /// Which step an attempt was made for.
+    made_for: HashMap<(TaskId, Attempt), Name>,
+    /// Items of a map that had begun when the run was upgraded.
+    crowded: HashMap<StepId, usize>,
     newest: HashMap<TaskId, Attempt>,
     open: HashMap<TaskId, Attempt>,
     failures: HashMap<TaskId, u32>,
@@ -38,7 +50,8 @@ pub(crate) struct Ledger {
     results: HashMap<TaskId, Json>,
     items: HashMap<StepId, u32>,
     over: HashSet<StepId>,
-    given: HashSet<(TaskId, Attempt, Json)>,
+    /// By step, item and attempt.
+    given: HashSet<(Name, Option<u32>, Attempt, Json)>,
     /// Workers that were lost with attempts of a task.
     deaths: HashMap<TaskId, BTreeSet<String>>,
     /// The last attempts of tasks that no worker may be given.
@@ -46,13 +59,19 @@ pub(crate) struct Ledger {
     ended: bool,
     failed: bool,
     retried: u32,
+    upgraded: u32,
 }
 
 impl Ledger {
-    pub(crate) fn new(definition: Arc<Definition>) -> Self {
+    pub(crate) fn new(digest: Digest, definition: Arc<Definition>) -> Self {
         Self {
+            versions: [(digest, definition.clone())].into(),
+            digest,
             definition,
             revision: Revision::default(),
+            floor: Attempt::default(),
+            made_for: HashMap::new(),
+            crowded: HashMap::new(),
             newest: HashMap::new(),
             open: HashMap::new(),
             failures: HashMap::new(),
@@ -66,19 +85,50 @@ impl Ledger {
             ended: false,
             failed: false,
             retried: 0,
+            upgraded: 0,
         }
     }
 
-    /// A worker has computed a result: only such a one may be stored.
-    pub(crate) fn was_given(&mut self, task: TaskId, attempt: Attempt, output: Json) {
-        self.given.insert((task, attempt, output));
+    /// The run may be upgraded to this.
+    pub(crate) fn knows(&mut self, digest: Digest, definition: Arc<Definition>) {
+        self.versions.insert(digest, definition);
     }
 
-    /// An attempt is about to be sent: it must be durable that it was wanted.
-    pub(crate) fn check_dispatch(&self, task: TaskId, attempt: Attempt) -> Result<(), Violation> {
+    pub(crate) fn version(&self, digest: &Digest) -> Option<Arc<Definition>> {
+        self.versions.get(digest).cloned()
+    }
+
+    /// The version that is durable.
+    pub(crate) const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    pub(crate) const fn upgraded(&self) -> u32 {
+        self.upgraded
+    }
+
+    /// The number up to which none counts, and the highest that was used.
+    pub(crate) fn attempts(&self) -> (Attempt, Attempt) {
+        (self.floor, self.newest.values().copied().fold(self.floor, Attempt::max))
+    }
+
+    /// A worker has computed a result: only such a one may be stored, and only for its step.
+    pub(crate) fn was_given(&mut self, step: Name, task: TaskId, attempt: Attempt, output: Json) {
+        self.given.insert((step, task.index, attempt, output));
+    }
+
+    /// An attempt is about to be sent: it must be durable that it was wanted, for this step.
+    pub(crate) fn check_dispatch(
+        &self,
+        step: &Name,
+        task: TaskId,
+        attempt: Attempt,
+    ) -> Result<(), Violation> {
+        let wanted = self.made_for.get(&(task, attempt));
+        ensure!(wanted.is_some(), "{task:?} attempt {attempt} was sent before it was durable");
         ensure!(
-            self.newest.get(&task) >= Some(&attempt),
-            "{task:?} attempt {attempt} was sent before it was durable"
+            wanted == Some(step),
+            "{task:?} attempt {attempt} was sent for `{step}` and is one of {wanted:?}"
         );
         Ok(())
     }
@@ -173,6 +223,7 @@ impl Ledger {
                 self.goes_on();
                 Ok(())
             }
+            Event::Upgraded(upgraded) => self.goes_over(upgraded),
             Event::Succeeded { .. } => {
                 let all = self.over.len() == self.definition.steps.len();
                 ensure!(all && self.open.is_empty(), "succeeded with open steps");
@@ -199,7 +250,8 @@ impl Ledger {
     ) -> Result<(), Violation> {
         self.close(task, attempt)?;
         self.deaths.remove(&task);
-        let given = self.given.contains(&(task, attempt, output.clone()));
+        let name = self.definition.steps[task.step.position()].name.clone();
+        let given = self.given.contains(&(name, task.index, attempt, output.clone()));
         ensure!(given, "{task:?} attempt {attempt} has a result that it never gave");
         let former = self.results.insert(task, output.clone());
         ensure!(former.is_none(), "{task:?} has two results");
@@ -238,6 +290,44 @@ impl Ledger {
         self.retried += 1;
     }
 
+    /// What is known of a task goes where its step is now; what was under way is no longer.
+    fn goes_over(&mut self, upgraded: &Upgraded) -> Result<(), Violation> {
+        let (_, newest) = self.attempts();
+        ensure!(
+            upgraded.last_attempt >= newest,
+            "attempts up to {newest} were used, and those after {} count",
+            upgraded.last_attempt
+        );
+        let Some(new) = self.versions.get(&upgraded.definition).cloned() else {
+            return Err(Violation("upgraded to what nobody asked for".to_owned()));
+        };
+        let former = std::mem::replace(&mut self.definition, new);
+        let place = |step: StepId| {
+            let name = &former.steps[step.position()].name;
+            self.definition
+                .step_named(name)
+                .ok_or_else(|| Violation(format!("`{name}` has begun and is gone")))
+        };
+        let place_of = |task: TaskId| Ok(TaskId { step: place(task.step)?, ..task });
+        self.newest = moved(&self.newest, place_of)?;
+        self.results = moved(&self.results, place_of)?;
+        self.not_before = moved(&self.not_before, place_of)?;
+        self.quarantined = moved(&self.quarantined, place_of)?;
+        self.items = moved(&self.items, place)?;
+        self.deaths = moved(&self.deaths, place_of)?;
+        self.deaths.retain(|task, _| self.quarantined.contains_key(task));
+        self.over = self.over.iter().copied().map(place).collect::<Result<_, _>>()?;
+        self.crowded.clear();
+        for task in self.newest.keys().filter(|task| !self.results.contains_key(task)) {
+            *self.crowded.entry(task.step).or_default() += 1;
+        }
+        self.failures.clear();
+        self.open.clear();
+        (self.floor, self.digest) = (upgraded.last_attempt, upgraded.definition);
+        self.upgraded += 1;
+        self.over.iter().try_for_each(|step| self.check_needs(*step))
+    }
+
     fn scheduled(
         &mut self,
         task: TaskId,
@@ -256,6 +346,9 @@ impl Ledger {
             deaths < self.definition.poison_after as usize,
             "{task:?} is given to another worker after {deaths} were lost with it"
         );
+        ensure!(attempt > self.floor, "{task:?} attempt {attempt} is below {}", self.floor);
+        let name = self.definition.steps[task.step.position()].name.clone();
+        self.made_for.insert((task, attempt), name);
         let former = self.newest.insert(task, attempt);
         ensure!(former < Some(attempt), "{task:?} attempt {attempt} was used before");
         let open = self.open.insert(task, attempt);
@@ -264,7 +357,9 @@ impl Ledger {
         ensure!(due.is_none_or(|due| due <= at), "{task:?} is tried again too early");
         if let StepKind::Map(map) = &self.definition.steps[task.step.position()].kind {
             let open = self.open.keys().filter(|open| open.step == task.step).count();
-            ensure!(open <= map.at_once as usize, "{:?} has {open} items at once", task.step);
+            let begun = self.crowded.get(&task.step).copied().unwrap_or_default();
+            let max = begun.max(map.at_once as usize);
+            ensure!(open <= max, "{:?} has {open} items at once", task.step);
         }
         self.check_needs(task.step)
     }
@@ -297,4 +392,12 @@ impl Ledger {
         ensure!(unmet.is_none(), "{step:?} began before {unmet:?} was over");
         Ok(())
     }
+}
+
+/// The same by where the steps are now.
+fn moved<K: Copy + Eq + Hash, V: Clone>(
+    known: &HashMap<K, V>,
+    place: impl Fn(K) -> Result<K, Violation>,
+) -> Result<HashMap<K, V>, Violation> {
+    known.iter().map(|(key, value)| Ok((place(*key)?, value.clone()))).collect()
 }

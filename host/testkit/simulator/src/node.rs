@@ -10,9 +10,11 @@ use wfhost_workflow::run::{
     AttemptOutcome, Change, Effect, Input, Record, Run, RunStarted, Unreadable,
 };
 use wfhost_workflow::{
-    Attempt, AttemptId, Definition, Digest, Failure, FailureKind, Json, MonotonicMs, PinnedPlugin,
-    Revision, RunId, TaskId, TimestampMs, WorkerId,
+    Attempt, AttemptId, Definition, Digest, Failure, FailureKind, Json, MonotonicMs, Name,
+    PinnedPlugin, Revision, RunId, TaskId, TimestampMs, WorkerId,
 };
+
+use crate::invariants::Ledger;
 
 /// What lives in the process, and ends with it.
 pub(crate) struct Node {
@@ -25,6 +27,7 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn start(
+        digest: Digest,
         definition: Arc<Definition>,
         seed: u64,
         now: TimestampMs,
@@ -33,16 +36,9 @@ impl Node {
             run: RunId::new(now, u128::from(seed)),
             workflow: definition.name.clone(),
             version: definition.version.clone(),
-            definition: Digest::of(b"made up"),
+            definition: digest,
             input: Json::from_trusted(format!("{{\"seed\":{seed}}}")),
-            plugins: vec![PinnedPlugin {
-                alias: "p".into(),
-                digest: Digest::of(b"p"),
-                dirs: Vec::new(),
-                limits: wfhost_workflow::Limits::default(),
-                determinism: wfhost_workflow::Determinism::default(),
-                plugin: None,
-            }],
+            plugins: plugins(),
             seed,
             origin: None,
         };
@@ -50,11 +46,9 @@ impl Node {
         (Self::around(run), change)
     }
 
-    pub(crate) fn restore(
-        definition: Arc<Definition>,
-        records: &[Record],
-    ) -> Result<Self, Unreadable> {
-        Run::restore(definition, None, records.to_vec()).map(Self::around)
+    pub(crate) fn restore(ledger: &Ledger, records: &[Record]) -> Result<Self, Unreadable> {
+        let mut find = |digest: &Digest| ledger.version(digest);
+        Run::restore(&mut find, None, records.to_vec()).map(Self::around)
     }
 
     fn around(run: Run) -> Self {
@@ -63,6 +57,17 @@ impl Node {
 
     pub(crate) fn attempt_id(&self, task: TaskId, attempt: Attempt) -> AttemptId {
         AttemptId { run: self.run.id(), task, attempt }
+    }
+
+    /// Whether an attempt is of the version that the run has now.
+    pub(crate) fn is_current(&self, attempt: Attempt) -> bool {
+        attempt > self.run.attempt_floor()
+    }
+
+    /// The step at the position that a task has now.
+    pub(crate) fn step_of(&self, task: TaskId) -> Option<Name> {
+        let step = self.run.definition().steps.get(task.step.position())?;
+        Some(step.name.clone())
     }
 
     fn wanted(&self, attempt: AttemptId) -> Wanted {
@@ -93,6 +98,9 @@ impl Node {
         match effect {
             Effect::Dispatch(order) => {
                 let attempt = self.attempt_id(order.task, order.attempt);
+                if !self.is_current(order.attempt) {
+                    return Vec::new();
+                }
                 let wanted = self.wanted(attempt);
                 self.orders.insert(attempt, order.input);
                 self.placement.wanted(now, wanted)
@@ -105,6 +113,18 @@ impl Node {
             Effect::Ended(_) => Vec::new(),
         }
     }
+}
+
+/// The only plugin of every workflow here.
+pub(crate) fn plugins() -> Vec<PinnedPlugin> {
+    vec![PinnedPlugin {
+        alias: "p".into(),
+        digest: Digest::of(b"p"),
+        dirs: Vec::new(),
+        limits: wfhost_workflow::Limits::default(),
+        determinism: wfhost_workflow::Determinism::default(),
+        plugin: None,
+    }]
 }
 
 /// What a decision means to the run, if anything.
@@ -143,6 +163,7 @@ pub(crate) enum Message {
         outcome: AttemptOutcome,
     },
     Dispatch {
+        step: Name,
         task: TaskId,
         attempt: Attempt,
     },

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wfhost_workflow::{Attempt, TaskId, WorkerId};
+use wfhost_workflow::{Attempt, Name, TaskId, WorkerId};
 
 use crate::node::Message;
 
@@ -17,7 +17,7 @@ pub(crate) struct Worker {
     pub(crate) alive: bool,
     /// What it executes, each execution by a number of its own: a message that arrives twice is
     /// executed twice.
-    pub(crate) executions: BTreeMap<u64, (TaskId, Attempt)>,
+    pub(crate) executions: BTreeMap<u64, (Name, TaskId, Attempt)>,
 }
 
 impl Worker {
@@ -27,11 +27,15 @@ impl Worker {
 
     /// What it says of itself.
     pub(crate) fn hello(&self) -> Message {
-        Message::Hello { slots: self.slots, running: self.executions.values().copied().collect() }
+        Message::Hello { slots: self.slots, running: self.running().collect() }
+    }
+
+    fn running(&self) -> impl Iterator<Item = (TaskId, Attempt)> {
+        self.executions.values().map(|(_, task, attempt)| (*task, *attempt))
     }
 
     /// Ends the executions of an attempt.
     pub(crate) fn stop(&mut self, task: TaskId, attempt: Attempt) {
-        self.executions.retain(|_, execution| *execution != (task, attempt));
+        self.executions.retain(|_, (_, its, number)| (*its, *number) != (task, attempt));
     }
 }

@@ -1,6 +1,7 @@
 //! Time passes from event to event; every message, commit and crash is one.
 
 mod end;
+mod upgrades;
 mod workers;
 
 use std::cmp::Reverse;
@@ -8,8 +9,10 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
 use wfhost_workflow::placement::{Decision, Joining};
-use wfhost_workflow::run::{Change, Input, Record, RunStatus, StateName};
-use wfhost_workflow::{AttemptId, Definition, MonotonicMs, StepId, TaskId, TimestampMs, WorkerId};
+use wfhost_workflow::run::{Change, Input, Record, Rejection, RunStatus, StateName};
+use wfhost_workflow::{
+    AttemptId, Definition, Digest, MonotonicMs, StepId, TaskId, TimestampMs, WorkerId,
+};
 
 use crate::coverage::Coverage;
 use crate::fault::{Fault, Faults};
@@ -17,7 +20,7 @@ use crate::invariants::{Ledger, Violation};
 use crate::node::{Direction, Message, Node, input_of};
 use crate::store::Store;
 use crate::worker::Worker;
-use crate::workload;
+use crate::workload::Plan;
 
 /// A run that has not ended by then never will: faults are over long before.
 const HORIZON_MS: u64 = 15 * 60 * 1000;
@@ -36,6 +39,10 @@ pub struct History {
     pub faults: u32,
     /// Opportunities for a crash.
     pub crash_points: u32,
+    /// Upgrades that were taken.
+    pub upgraded: u32,
+    /// Upgrades that were refused.
+    pub refused: u32,
     /// How the run ended, and how long it took: the same for the same seed.
     pub end: (RunStatus, u64),
 }
@@ -46,10 +53,14 @@ pub struct History {
 /// The first thing that must never happen and did.
 pub fn simulate(seed: u64, faults: Faults) -> Result<History, Violation> {
     let mut random = fastrand::Rng::with_seed(seed);
-    let definition = workload::workflow(&mut random);
+    let plan = Plan::new(&mut random);
+    let (digest, definition) = (Digest::of(plan.text().as_bytes()), plan.definition());
     let mut world = World {
-        ledger: Ledger::new(definition.clone()),
+        ledger: Ledger::new(digest, definition.clone()),
         definition,
+        plans: [(digest, plan)].into(),
+        upgrades_wanted: 0,
+        upgrades_refused: 0,
         random,
         faults,
         seed,
@@ -73,7 +84,13 @@ pub fn simulate(seed: u64, faults: Faults) -> Result<History, Violation> {
 }
 
 struct World {
+    /// What the run began with.
     definition: Arc<Definition>,
+    /// Every version that was thought of.
+    plans: BTreeMap<Digest, Plan>,
+    /// How often somebody still wants to upgrade it.
+    upgrades_wanted: u32,
+    upgrades_refused: u32,
     random: fastrand::Rng,
     faults: Faults,
     seed: u64,
@@ -128,6 +145,7 @@ impl World {
             self.join(slots);
         }
         self.retries_wanted = self.random.u32(..3);
+        self.upgrades_wanted = self.random.u32(..4);
         self.adopts = self.random.bool();
         self.after(0, Happening::Restart);
         while !self.is_finished() {
@@ -213,11 +231,12 @@ impl World {
         }
         if self.store.durable().is_empty() {
             let definition = self.definition.clone();
-            let (node, change) = Node::start(definition, self.seed, self.wall());
+            let digest = self.ledger.digest();
+            let (node, change) = Node::start(digest, definition, self.seed, self.wall());
             self.node = Some(node);
             return self.store_change(change);
         }
-        let node = Node::restore(self.definition.clone(), self.store.durable())
+        let node = Node::restore(&self.ledger, self.store.durable())
             .map_err(|error| Violation(format!("what is durable cannot be read: {error}")))?;
         let has_failed = self.ledger.failed();
         self.node = Some(node);
@@ -263,6 +282,10 @@ impl World {
         self.coverage.count(node.run.state_name(&input), &input);
         match node.run.apply(now, input) {
             Ok(change) => self.store_change(change),
+            Err(Rejection::CannotUpgrade(_)) => {
+                self.upgrades_refused += 1;
+                Ok(())
+            }
             Err(_) => Ok(()),
         }
     }
@@ -334,8 +357,11 @@ impl World {
             match decision {
                 Decision::Assign { worker, attempt } => {
                     let (task, attempt) = (attempt.task, attempt.attempt);
-                    self.ledger.check_dispatch(task, attempt)?;
-                    self.send(Direction::ToWorker(worker), &Message::Dispatch { task, attempt });
+                    let node = self.node.as_ref().filter(|node| node.is_current(attempt));
+                    let Some(step) = node.and_then(|node| node.step_of(task)) else { continue };
+                    self.ledger.check_dispatch(&step, task, attempt)?;
+                    let dispatch = Message::Dispatch { step, task, attempt };
+                    self.send(Direction::ToWorker(worker), &dispatch);
                 }
                 Decision::Stop { worker, attempt } => {
                     let (task, attempt) = (attempt.task, attempt.attempt);
@@ -393,11 +419,18 @@ impl World {
             self.take(Input::Release { task: Some(task) })?;
             self.take(Input::Retry)?;
         }
+        if self.upgrades_wanted > 0 && self.random.u8(..) < 12 {
+            self.upgrades_wanted -= 1;
+            let upgrade = self.some_upgrade();
+            self.take(upgrade)?;
+        }
         Ok(())
     }
 
     fn any_task(&mut self) -> TaskId {
-        let step = StepId(self.random.u32(..self.definition.steps.len() as u32));
+        let node = self.node.as_ref();
+        let steps = node.map_or(&self.definition, |node| node.run.definition()).steps.len();
+        let step = StepId(self.random.u32(..steps as u32));
         let index = self.random.bool().then(|| self.random.u32(..9));
         TaskId { step, index }
     }

@@ -38,6 +38,8 @@ struct Tally {
     runs: u64,
     tasks: usize,
     faults: u64,
+    upgraded: u64,
+    refused: u64,
 }
 
 /// Runs seeds of one kind until `wanted` of them met a fault.
@@ -46,6 +48,8 @@ fn tally(kind: Kind, first_seed: u64, wanted: u64) -> Tally {
     for seed in first_seed.. {
         let history = run(seed, kind);
         tally.coverage.add(&history.coverage);
+        tally.upgraded += u64::from(history.upgraded);
+        tally.refused += u64::from(history.refused);
         if history.faults > 0 {
             tally.runs += 1;
             tally.tasks += history.tasks;
@@ -82,10 +86,15 @@ fn every_run_ends_and_counts_each_result_once_whatever_fails() {
     let runs: u64 = tallies.iter().map(|tally| tally.runs).sum();
     let tasks: usize = tallies.iter().map(|tally| tally.tasks).sum();
     let faults: u64 = tallies.iter().map(|tally| tally.faults).sum();
+    let upgraded: u64 = tallies.iter().map(|tally| tally.upgraded).sum();
+    let refused: u64 = tallies.iter().map(|tally| tally.refused).sum();
     #[expect(clippy::print_stdout, reason = "what was covered is for people")]
     {
-        println!("{runs} runs, {tasks} steps and items begun, {faults} faults\n{coverage}");
+        println!(
+            "{runs} runs, {tasks} steps and items begun, {faults} faults, {upgraded} upgrades, {refused} refused\n{coverage}"
+        );
     }
+    assert!(upgraded >= RUNS / 3 && refused >= RUNS / 20, "{upgraded} upgrades, {refused} refused");
     assert!(runs >= RUNS);
     assert!(tasks as u64 >= 20 * runs, "runs of {} steps on average", tasks as u64 / runs);
     assert_eq!(coverage.missing(), [], "pairs of input and state that were never met");

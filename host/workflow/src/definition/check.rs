@@ -10,7 +10,7 @@ mod grants;
 mod structure;
 mod views;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 pub use fan_out::{FanOut, Unbounded};
@@ -20,7 +20,7 @@ use super::code::{Code, Severity};
 use super::problem::{PROBLEMS_MAX, Problem};
 use crate::expression::Place;
 use crate::typing::Type;
-use crate::{Contract, DirAsk, Name};
+use crate::{Contract, DirAsk, Name, StepId};
 
 /// What a plugin says of itself.
 #[derive(Debug, Clone, Default)]
@@ -89,7 +89,7 @@ pub(super) fn check(
     let mut check = Check::new(source, definition, offers);
     check.dirs();
     for position in 0..definition.steps.len() {
-        check.step(position);
+        check.step(position, false);
     }
     let output = check.output();
     check.structure(input);
@@ -101,6 +101,41 @@ pub(super) fn check(
         fan_out: Some(fan_out),
         ..Checked::default()
     }
+}
+
+/// What a run has yet to do, and what is there for it.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    /// The run's input.
+    pub(crate) input: Type,
+    /// Results of steps that are over.
+    pub(crate) over: HashMap<StepId, Type>,
+    /// Steps that have begun: whether they run is decided.
+    pub(crate) begun: HashSet<StepId>,
+}
+
+impl Default for Rest {
+    fn default() -> Self {
+        Self { input: Type::Unknown, over: HashMap::new(), begun: HashSet::new() }
+    }
+}
+
+pub(super) fn check_rest(
+    source: &str,
+    definition: &Definition,
+    offers: &BTreeMap<Name, Offer>,
+    rest: &Rest,
+) -> Vec<Problem> {
+    let mut check = Check::new(source, definition, offers);
+    check.input = rest.input.clone();
+    for (position, id) in (0..definition.steps.len()).zip((0_u32..).map(StepId)) {
+        match rest.over.get(&id) {
+            Some(result) => check.steps.push(views::StepView::of_result(result.clone())),
+            None => check.step(position, rest.begun.contains(&id)),
+        }
+    }
+    let _output = check.output();
+    check.problems
 }
 
 /// A check on its way through the steps, in an order in which needs come first.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::check::{self, Checked, Offer};
+use super::check::{self, Checked, Offer, Rest};
 use super::problem::Problem;
 use super::{Definition, Problems, file};
 use crate::Name;
@@ -60,4 +60,18 @@ impl Draft {
         checked.add(self.problems.iter().cloned().chain(others), self.left_out);
         checked
     }
+}
+
+/// What is wrong with the part of a workflow that a run has yet to do.
+pub(crate) fn check_rest(
+    source: &str,
+    offers: &BTreeMap<Name, Offer>,
+    rest: &Rest,
+) -> Vec<Problem> {
+    let draft = Draft::read(source);
+    let mut problems = draft.problems;
+    if let Some(definition) = &draft.definition {
+        problems.extend(check::check_rest(source, definition, offers, rest));
+    }
+    problems
 }

@@ -68,7 +68,8 @@ impl Run {
         match &node.kind {
             StepKind::Call(call) => {
                 let input = call.with.evaluate(&self.scope(None)).map_err(failed)?;
-                self.schedule(change, TaskId::of(step), Attempt::FIRST, input);
+                let attempt = self.first_attempt();
+                self.schedule(change, TaskId::of(step), attempt, input);
                 Ok(Begun::Open)
             }
             StepKind::Map(_) => self.open_map(change, step),
@@ -111,7 +112,8 @@ impl Run {
             }
             let task = TaskId::item(step, mapping.next);
             let input = self.task_input(task)?;
-            self.schedule(change, task, Attempt::FIRST, input);
+            let attempt = self.first_attempt();
+            self.schedule(change, task, attempt, input);
         }
         Ok(())
     }
@@ -125,9 +127,7 @@ impl Run {
             (StepKind::Call(call), None) => call.with.evaluate(&self.scope(None)).map_err(failed),
             (StepKind::Map(_), Some(index)) => {
                 if !self.opened.contains_key(&task.step) {
-                    let opened = self.evaluate_map(task.step)?;
-                    self.check_list(task.step, &opened)?;
-                    self.opened.insert(task.step, opened);
+                    self.open_again(task.step)?;
                 }
                 let opened = &self.opened[&task.step];
                 let value =
@@ -137,6 +137,14 @@ impl Run {
             }
             _ => Err(list_changed(task.step)),
         }
+    }
+
+    /// Evaluates the list of a map that has begun.
+    pub(super) fn open_again(&mut self, step: StepId) -> Result<(), Failure> {
+        let opened = self.evaluate_map(step)?;
+        self.check_list(step, &opened)?;
+        self.opened.insert(step, opened);
+        Ok(())
     }
 
     fn evaluate_map(&self, step: StepId) -> Result<OpenedMap, Failure> {
@@ -173,7 +181,7 @@ impl Run {
     /// Schedules the attempt after `attempt`, or ends the run if its input has no value.
     pub(super) fn schedule_next(&mut self, change: &mut Pending, task: TaskId, attempt: Attempt) {
         match self.task_input(task) {
-            Ok(input) => self.schedule(change, task, attempt.next(), input),
+            Ok(input) => self.schedule(change, task, self.attempt_after(attempt), input),
             Err(failure) => self.fail(change, Some(task), failure),
         }
     }

@@ -41,6 +41,10 @@ impl Run {
         outcome: &AttemptOutcome,
     ) -> Result<u32, Rejection> {
         let step = self.state.steps.get(task.step.position()).ok_or(Rejection::UnknownTask)?;
+        // Its position may be another step's now.
+        if attempt <= self.state.attempt_floor && !crate::sabotage::no_attempt_floor() {
+            return Err(Rejection::StaleAttempt);
+        }
         match (self.state.task(task), step) {
             (Some(TaskState::UnderWay { attempt: current, failures }), _) => {
                 if *current == attempt || crate::sabotage::no_attempt_check() {

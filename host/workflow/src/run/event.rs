@@ -100,6 +100,9 @@ pub enum Event {
     },
     /// Somebody let a failed run go on: what was under way or had failed is wanted again.
     RunRetried,
+    /// Somebody let the run go on with another version: what has begun is where its step's name
+    /// is, and ids are positions in that definition from here on.
+    Upgraded(Box<Upgraded>),
     /// The run ended with a result.
     Succeeded {
         /// The workflow's output.
@@ -148,6 +151,21 @@ pub struct RunStarted {
     /// The bundle that it was started from. `None`: it was started from a file.
     #[serde(default)]
     pub origin: Option<Origin>,
+}
+
+/// What a run is made from since it was upgraded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upgraded {
+    /// The workflow's version, for lists.
+    pub version: String,
+    /// Of the workflow file's text, which is kept by content.
+    pub definition: Digest,
+    /// In the order of the definition's plugins.
+    pub plugins: Vec<PinnedPlugin>,
+    /// The bundle that it came from. `None`: it came from a file.
+    pub origin: Option<Origin>,
+    /// No attempt with this number, or one below it, counts any more.
+    pub last_attempt: Attempt,
 }
 
 /// One write to the run's key-value store.
@@ -221,4 +239,7 @@ pub struct RunSummary {
     /// The bundle version that it runs now, by digest. `None`: none, it was started from a file.
     #[serde(default)]
     pub origin: Option<Digest>,
+    /// How often it was upgraded.
+    #[serde(default)]
+    pub upgrades: u32,
 }

@@ -59,6 +59,8 @@ impl Run {
                 self.state.deaths.remove(task);
             }
             Event::RunRetried => self.fold_retried(),
+            // With its definition: `fold_upgraded`.
+            Event::Upgraded(_) => {}
             Event::Succeeded { output } => {
                 self.end(Status::Succeeded { output: output.clone() });
             }
@@ -79,6 +81,8 @@ impl Run {
                     && started.plugins.len() == self.definition.plugins.len()
             }
             Event::RunRetried => matches!(self.state.status, Status::Failed { .. }),
+            // See `check_upgrade_fits`.
+            Event::Upgraded(_) => false,
             _ if self.state.started.is_none() || self.state.status.is_over() => false,
             Event::StepSkipped { step } | Event::StepCompleted { step, .. } => step_fits(step),
             Event::MapOpened { step, .. } => {

@@ -38,7 +38,7 @@ impl Run {
     }
 
     /// Items that had not begun when the run failed.
-    fn go_on_with_maps(&mut self, change: &mut Pending) {
+    pub(super) fn go_on_with_maps(&mut self, change: &mut Pending) {
         let maps: Vec<StepId> = (0_u32..)
             .zip(&self.state.steps)
             .filter(|(_, state)| matches!(state, StepState::Mapping(_)))

@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::eras::{Era, Made};
 use super::event::{RunStarted, RunStatus};
-use crate::{Attempt, Digest, Failure, Json, Revision, TaskId, TimestampMs};
+use crate::{Attempt, Digest, Failure, Json, Revision, StepId, TaskId, TimestampMs};
 
 /// The first byte of a stored snapshot; one of another format is passed over.
 const SNAPSHOT_FORMAT: u8 = 1;
+/// That of a run that was upgraded: a program that knows nothing of upgrades must not go on with it.
+const SNAPSHOT_FORMAT_UPGRADED: u8 = 2;
 
 /// A run's state as it is stored. Opaque: made by [`super::Run::snapshot`], read by
 /// [`super::Run::restore`].
@@ -29,7 +32,8 @@ impl Snapshot {
     /// As bytes, for a store.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![SNAPSHOT_FORMAT];
+        let upgraded = !self.0.former.is_empty();
+        let mut bytes = vec![if upgraded { SNAPSHOT_FORMAT_UPGRADED } else { SNAPSHOT_FORMAT }];
         rmp_serde::encode::write_named(&mut bytes, &self.0)
             .expect("a state holds nothing that MessagePack cannot, and a Vec takes all");
         bytes
@@ -41,7 +45,9 @@ impl Snapshot {
     /// Bytes that are no snapshot of this format, or one that contradicts itself.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, super::Unreadable> {
         let snapshot = match bytes.split_first() {
-            Some((&SNAPSHOT_FORMAT, state)) => rmp_serde::from_slice(state).map(Self).ok(),
+            Some((&(SNAPSHOT_FORMAT | SNAPSHOT_FORMAT_UPGRADED), state)) => {
+                rmp_serde::from_slice(state).map(Self).ok()
+            }
             _ => None,
         };
         snapshot.filter(Self::is_whole).ok_or(super::Unreadable::Snapshot)
@@ -61,6 +67,11 @@ impl Snapshot {
                 | StepState::Done { .. }
                 | StepState::Skipped { .. } => true,
             })
+    }
+
+    /// The definition that it is of.
+    pub(super) fn definition(&self) -> Option<Digest> {
+        self.0.started.as_ref().map(|started| started.definition)
     }
 
     /// The revision that it holds.
@@ -84,6 +95,18 @@ pub(super) struct State {
     /// Workers that were lost with attempts of a task, since it began or was last released.
     #[serde(default)]
     pub(super) deaths: BTreeMap<TaskId, BTreeSet<String>>,
+    /// Attempts up to this number were made before the last upgrade, and do not count.
+    #[serde(default)]
+    pub(super) attempt_floor: Attempt,
+    /// What the run was made from before its upgrades, oldest first.
+    #[serde(default)]
+    pub(super) former: Vec<Era>,
+    /// The record of the last upgrade; 0: there was none.
+    #[serde(default)]
+    pub(super) since: Revision,
+    /// Of steps that have results of before, which versions they are of.
+    #[serde(default)]
+    pub(super) past: BTreeMap<StepId, Made>,
 }
 
 impl State {
@@ -98,6 +121,10 @@ impl State {
             kv: Arc::default(),
             over: 0,
             deaths: BTreeMap::new(),
+            attempt_floor: Attempt(0),
+            former: Vec::new(),
+            since: Revision::default(),
+            past: BTreeMap::new(),
         }
     }
 

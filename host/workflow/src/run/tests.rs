@@ -75,11 +75,11 @@ impl Story {
     #[track_caller]
     fn check_restores(&self) {
         let definition = self.run.definition().clone();
-        let again = Run::restore(definition.clone(), None, self.records.clone());
+        let again = Run::restore(&mut |_| Some(definition.clone()), None, self.records.clone());
         assert_eq!(again.expect("it can be read").snapshot(), self.run.snapshot());
         let bytes = self.run.snapshot().to_bytes();
         let snapshot = Snapshot::from_bytes(&bytes).expect("it can be read");
-        let again = Run::restore(definition, Some(snapshot), Vec::new());
+        let again = Run::restore(&mut |_| Some(definition.clone()), Some(snapshot), Vec::new());
         assert_eq!(again.expect("it can be read").snapshot(), self.run.snapshot());
     }
 

@@ -1,5 +1,6 @@
 //! What people see of a run.
 
+use super::eras::MadeBy;
 use super::event::{RunStatus, RunSummary};
 use super::state::{StateName, Status, StepState, TaskState};
 use super::{Input, Run};
@@ -33,6 +34,8 @@ pub struct StepProgress<'a> {
     pub error: Option<String>,
     /// When the next attempt is due.
     pub retry_at: Option<TimestampMs>,
+    /// Of which versions what it has is; nothing before it begins.
+    pub made_by: Vec<MadeBy>,
 }
 
 /// Where a step stands, as far as the run knows: a worker may not have begun yet.
@@ -75,6 +78,7 @@ impl Run {
             steps_total: self.state.steps.len() as u32,
             error: self.error().map(|error| shorten(&error)),
             origin: started.and_then(|started| started.origin.as_ref()).map(|origin| origin.digest),
+            upgrades: self.state.former.len() as u32,
         }
     }
 
@@ -113,6 +117,7 @@ impl Run {
             ended_at: None,
             error: None,
             retry_at: None,
+            made_by: self.made_by(id),
         };
         match state {
             StepState::Waiting => {
@@ -234,7 +239,8 @@ impl Run {
             | Input::TimersDue
             | Input::Cancel { .. }
             | Input::Release { task: None }
-            | Input::Retry => return self.busiest(),
+            | Input::Retry
+            | Input::Upgrade(_) => return self.busiest(),
         };
         match self.state.task(*task) {
             Some(TaskState::UnderWay { attempt: current, .. })

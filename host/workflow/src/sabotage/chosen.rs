@@ -17,6 +17,8 @@ pub enum Sabotage {
     Ageing,
     /// Go on giving a step to workers, however many were lost with it.
     Quarantine,
+    /// Take results of attempts that began before an upgrade, and give their numbers again.
+    AttemptFloor,
 }
 
 thread_local! {
@@ -42,6 +44,10 @@ pub(crate) fn no_redispatch() -> bool {
 
 pub(crate) fn no_timeout() -> bool {
     CHOSEN.get() == Some(Sabotage::Timeout)
+}
+
+pub(crate) fn no_attempt_floor() -> bool {
+    CHOSEN.get() == Some(Sabotage::AttemptFloor)
 }
 
 pub(crate) fn no_ageing() -> bool {

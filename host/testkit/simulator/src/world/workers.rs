@@ -1,7 +1,7 @@
 //! What workers do, by their own will and when they are told.
 
 use wfhost_workflow::run::AttemptOutcome;
-use wfhost_workflow::{Attempt, Failure, FailureKind, TaskId, WorkerId};
+use wfhost_workflow::{Attempt, Failure, FailureKind, Name, TaskId, WorkerId};
 
 use super::{Happening, World};
 use crate::fault::Fault;
@@ -34,9 +34,13 @@ impl World {
     /// A result, failure or loss of some attempt, whether there is one or not.
     pub(super) fn send_bogus(&mut self, id: WorkerId) {
         let task = self.notable_task();
-        let attempt = Attempt(self.random.u32(1..3));
+        let Some(step) = self.node.as_ref().and_then(|node| node.step_of(task)) else { return };
+        // Numbers that were given out: a worker cannot make up the token of another.
+        let (floor, newest) = self.ledger.attempts();
+        let base = if self.random.bool() { floor.0 } else { 0 };
+        let attempt = Attempt(base + self.random.u32(1..3)).min(newest);
         let outcome = match self.random.u8(..3) {
-            0 => self.result(task, attempt),
+            0 => self.result(step, task, attempt),
             1 => AttemptOutcome::Failed(workload::failure(&mut self.random)),
             _ => AttemptOutcome::Lost { reason: "bogus".to_owned(), worker: None },
         };
@@ -48,10 +52,10 @@ impl World {
             return;
         };
         match *message {
-            Message::Dispatch { task, attempt } => {
+            Message::Dispatch { ref step, task, attempt } => {
                 self.executions += 1;
                 let number = self.executions;
-                worker.executions.insert(number, (task, attempt));
+                worker.executions.insert(number, (step.clone(), task, attempt));
                 if self.faults.strikes(Fault::WorkerDies, &mut self.random) {
                     return self.die(id);
                 }
@@ -92,18 +96,18 @@ impl World {
         let Some(worker) = self.workers.get_mut(id.0 as usize).filter(|worker| worker.alive) else {
             return;
         };
-        let Some((task, attempt)) = worker.executions.remove(&number) else { return };
+        let Some((step, task, attempt)) = worker.executions.remove(&number) else { return };
         let outcome = if self.faults.strikes(Fault::StepFails, &mut self.random) {
             AttemptOutcome::Failed(workload::failure(&mut self.random))
         } else {
-            self.result(task, attempt)
+            self.result(step, task, attempt)
         };
         self.send(Direction::FromWorker(id), &Message::Ended { task, attempt, outcome });
     }
 
-    pub(super) fn result(&mut self, task: TaskId, attempt: Attempt) -> AttemptOutcome {
+    pub(super) fn result(&mut self, step: Name, task: TaskId, attempt: Attempt) -> AttemptOutcome {
         let output = workload::answer(task, attempt, self.random.u64(..));
-        self.ledger.was_given(task, attempt, output.clone());
+        self.ledger.was_given(step, task, attempt, output.clone());
         AttemptOutcome::Succeeded { output, kv: Vec::new() }
     }
 }

@@ -21,6 +21,14 @@ pub(super) struct StepView {
     pub(super) items: Option<(u64, u64)>,
 }
 
+impl StepView {
+    /// A step that is over.
+    pub(super) fn of_result(result: Type) -> Self {
+        let or_null = result.clone();
+        Self { gives: result, or_null, never: false, skippable: false, items: None }
+    }
+}
+
 /// A `when` that has been looked at.
 #[derive(Clone)]
 pub(super) struct GateView {
@@ -94,8 +102,8 @@ impl<'c> Check<'c> {
         result
     }
 
-    /// Looks at the step's `when`s, then at what it does.
-    pub(super) fn step(&mut self, position: usize) {
+    /// Looks at the step's `when`s, then at what it does. `begun`: they were true.
+    pub(super) fn step(&mut self, position: usize, begun: bool) {
         let definition = self.definition;
         let Some(step) = definition.steps.get(position) else { return };
         let mut known = Vec::new();
@@ -106,6 +114,8 @@ impl<'c> Check<'c> {
             skippable |= gate.fixed != Some(true);
             known.extend(gate.known);
         }
+        never &= !begun;
+        skippable &= !begun;
         let before = self.problems.len();
         let (gives, items) = self.gives(step, known);
         if never {

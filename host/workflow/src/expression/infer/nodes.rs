@@ -123,8 +123,17 @@ impl One<'_, '_> {
     fn logical(&mut self, left: &Node, right: &Node, deciding: bool) -> Type {
         let who = if deciding { "`||`" } else { "`&&`" };
         let (of_left, of_right) = (self.known_if(left, !deciding), self.known_if(right, !deciding));
+        let before = self.all.found.len();
         let a = self.infer_in_hindsight(left, of_right);
+        let between = self.all.found.len();
         let b = self.infer_knowing(right, of_left);
+        // Where one side decides, what the other gives does not count, even if it fails.
+        if fixed(&a) == Some(deciding) {
+            self.all.found.truncate(between);
+        }
+        if fixed(&b) == Some(deciding) {
+            self.all.found.drain(before..between);
+        }
         self.expect(&a, KindSet::BOOL, left, who);
         self.expect(&b, KindSet::BOOL, right, who);
         match (fixed(&a), fixed(&b)) {
