@@ -22,6 +22,8 @@ pub(crate) enum Command {
     Queried(ReplyTo, QueryResult),
     /// From the evaluator: the run, and what it decided.
     Evaluated(Box<Evaluated>),
+    /// From this process: let a run go on with another version.
+    Upgrade(RunId, Box<Upgrade>, ReplyTo),
     /// From this process's pool of workers.
     Pool(mpsc::SyncSender<PoolView>),
     /// Finish what is being stored, then end.

@@ -140,6 +140,7 @@ impl EventLoop {
             Command::Committed(result) => self.committed(result),
             Command::Queried(reply, result) => self.queried(reply, result),
             Command::Evaluated(evaluated) => self.evaluated(*evaluated),
+            Command::Upgrade(run, upgrade, reply) => self.upgrade(run, upgrade, reply),
             Command::Pool(reply) => {
                 // Whoever asked may have given up.
                 let _gone = reply.try_send(self.pool_view());
@@ -429,7 +430,10 @@ impl EventLoop {
             }
         }
         while let Ok(command) = self.parts.commands.try_recv() {
-            if let Command::Request(_, reply) | Command::Queried(reply, _) = command {
+            if let Command::Request(_, reply)
+            | Command::Queried(reply, _)
+            | Command::Upgrade(.., reply) = command
+            {
                 answer(&mut self.parts.link, reply, Answer::Refused(refusal.clone()));
             }
         }

@@ -9,6 +9,8 @@ use std::time::Duration;
 use wfhost_checkpoint::{Committer, CommitterOptions, Content, Store};
 use wfhost_transport::client::{Answer, Refusal, Request};
 use wfhost_transport::{ServerLink, Waker};
+use wfhost_workflow::RunId;
+use wfhost_workflow::run::Upgrade;
 
 use crate::clock::Clock;
 use crate::commands::{Command, Mailbox, ReplyTo};
@@ -153,8 +155,19 @@ impl CoordinatorHandle {
     /// Asks, and waits for the answer: as long as the request says, or as the store takes.
     #[must_use]
     pub fn request(&self, request: Request) -> Answer {
+        self.asked(|reply| Command::Request(request, reply))
+    }
+
+    /// Lets an open run go on with another version of its workflow, or says why it cannot. All
+    /// that the upgrade names by digest must be in the content store.
+    #[must_use]
+    pub fn upgrade(&self, run: RunId, upgrade: Upgrade) -> Answer {
+        self.asked(|reply| Command::Upgrade(run, Box::new(upgrade), reply))
+    }
+
+    fn asked(&self, ask: impl FnOnce(ReplyTo) -> Command) -> Answer {
         let (sender, receiver) = mpsc::sync_channel(1);
-        let command = Command::Request(request, ReplyTo::Local(sender));
+        let command = ask(ReplyTo::Local(sender));
         if self.shared.mailbox.send(command).is_err() {
             return Answer::Refused(self.refusal());
         }

@@ -10,4 +10,5 @@ mod requests;
 mod returning;
 mod runs;
 mod setting;
+mod upgrading;
 mod workers;

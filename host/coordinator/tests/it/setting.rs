@@ -14,8 +14,10 @@ use wfhost_transport::message::{
 use wfhost_transport::{
     Coordinator as JoinedAt, Endpoint, Hub, ServerLink, ServerOptions, WorkerEvent, WorkerLink,
 };
-use wfhost_workflow::run::RunStatus;
-use wfhost_workflow::{AttemptId, Digest, Json, Limits, PinnedPlugin, RunId, TimestampMs};
+use wfhost_workflow::run::{RunStatus, Upgrade};
+use wfhost_workflow::{
+    AttemptId, Definition, Digest, Json, Limits, PinnedPlugin, RunId, TimestampMs,
+};
 
 /// Nothing here takes this long unless it hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -130,6 +132,19 @@ impl Setting {
 
     pub(crate) fn ask(&self, request: Request) -> Answer {
         self.coordinator.request(request)
+    }
+
+    /// Another version of what [`Self::start_of`] starts.
+    pub(crate) fn version(&self, steps: &str) -> Upgrade {
+        let text = format!("workflow: w\nversion: 2\nplugins: {{ p: ./p.wasm }}\n{steps}");
+        Upgrade {
+            definition: Arc::new(Definition::parse(&text).unwrap()),
+            digest: self.content.put(text.as_bytes()).unwrap(),
+            text: text.into(),
+            plugins: self.start_of(0, steps, "null").plugins,
+            offers: Default::default(),
+            origin: None,
+        }
     }
 
     pub(crate) fn start_of(&self, number: u128, steps: &str, input: &str) -> Start {

@@ -84,6 +84,8 @@ fn of_record(record: Record, definition: &Definition) -> Journal {
             }
             Event::StepReleased { task } => ("step-released", Some(name(task)), None, None),
             Event::RunRetried => ("run-retried", None, None, None),
+            // Nobody upgrades here: names are those of the one definition.
+            Event::Upgraded(_) => ("upgraded", None, None, None),
             Event::Succeeded { output } => ("succeeded", None, None, Some(output)),
             Event::Failed { task, .. } => ("failed", task.map(name), None, None),
             Event::Cancelled { .. } => ("cancelled", None, None, None),
