@@ -28,7 +28,10 @@ pub const MANIFEST_BYTES_MAX: u64 = 64 << 10;
 /// Bytes of a workflow file.
 pub const WORKFLOW_BYTES_MAX: u64 = 16 << 20;
 
-/// Bytes of all manifests and workflows together: they are held in memory while a bundle is read.
+/// Bytes of a list of parts: thousands of them.
+pub const SBOM_BYTES_MAX: u64 = 16 << 20;
+
+/// Bytes of all manifests, workflows and lists of parts together: they are held in memory while a bundle is read.
 pub const TEXTS_BYTES_MAX: u64 = 64 << 20;
 
 /// Memory of a decompressor is two to this power, and some: what RFC 8878 recommends at most.

@@ -9,11 +9,12 @@ use semver::Version;
 use wfhost_workflow::definition::Problems;
 use wfhost_workflow::{Definition, Digest, Json, Name};
 
-use crate::bounds::{MANIFEST_BYTES_MAX, TEXTS_BYTES_MAX, WORKFLOW_BYTES_MAX};
+use crate::bounds::{MANIFEST_BYTES_MAX, SBOM_BYTES_MAX, TEXTS_BYTES_MAX, WORKFLOW_BYTES_MAX};
 use crate::file::{BundleFile, FormatError};
 use crate::manifest::{BundleManifest, ManifestError, PluginManifest};
 use crate::path::{BundlePath, PathError};
 use crate::payload::{PayloadError, Take};
+use crate::sbom::{Sbom, SbomError, SbomFormat};
 use crate::signature::Signatures;
 use crate::tree::{Tree, TreeEntry};
 
@@ -26,6 +27,8 @@ pub struct Bundle {
     pub plugins: Vec<BundledPlugin>,
     /// In the order of the manifest.
     pub workflows: Vec<BundledWorkflow>,
+    /// Its list of parts.
+    pub sbom: Option<Sbom>,
     /// Its files.
     pub tree: Tree,
     /// Signatures of its digest. Whether they count is for [`crate::trust::Trust`] to say.
@@ -95,7 +98,9 @@ pub enum ContentError {
         bytes_max: u64,
     },
     /// All texts together.
-    #[error("its manifests and workflows have more than {TEXTS_BYTES_MAX} bytes together")]
+    #[error(
+        "its manifests, workflows and lists of parts have more than {TEXTS_BYTES_MAX} bytes together"
+    )]
     Texts,
     /// A manifest.
     #[error("{path}: {problem}")]
@@ -114,6 +119,14 @@ pub enum ContentError {
         source: Problems,
         /// The file as it is, so that the places can be shown.
         text: String,
+    },
+    /// A list of parts.
+    #[error("{path}: {problem}")]
+    Sbom {
+        /// Which.
+        path: BundlePath,
+        /// What is wrong with it.
+        problem: SbomError,
     },
     /// A workflow that uses what is not in the bundle.
     #[error(
@@ -195,11 +208,12 @@ impl Bundle {
         for path in &manifest.files {
             parts.name(path, &by)?;
         }
+        let sbom = manifest.sbom.as_ref().map(|path| parts.sbom(path, &by)).transpose()?;
         let named = parts.named;
         if let Some(entry) = tree.entries().iter().find(|entry| !named.contains(&entry.path)) {
             return Err(ContentError::NotNamed(entry.path.clone()));
         }
-        Ok(Self { manifest, plugins, workflows, tree, signatures })
+        Ok(Self { manifest, plugins, workflows, sbom, tree, signatures })
     }
 }
 
@@ -283,6 +297,14 @@ impl Parts<'_> {
         let components = definition.plugins.iter().map(component).collect::<Result<Vec<_>, _>>()?;
         Ok(BundledWorkflow { definition, source, file, components })
     }
+
+    fn sbom(&mut self, path: &BundlePath, by: &BundlePath) -> Result<Sbom, ContentError> {
+        let (file, text) = self.text(path, by, SBOM_BYTES_MAX)?;
+        let wrong = |problem| ContentError::Sbom { path: path.clone(), problem };
+        // The manifest takes no other name.
+        let format = SbomFormat::of(path).unwrap_or(SbomFormat::CycloneDx);
+        Sbom::read(file, format, text).map_err(wrong)
+    }
 }
 
 fn unique<'n>(
@@ -298,19 +320,21 @@ fn unique<'n>(
     Ok(())
 }
 
-/// Whether a file may be a manifest or a workflow, and how large it may then be.
+/// Whether a file may be a manifest, a workflow or a list of parts, and how large it may then be.
 pub(crate) fn text_bytes_max(path: &BundlePath) -> Option<u64> {
     let is = |ending: &str| path.as_str().ends_with(ending);
     if is(".toml") {
         Some(MANIFEST_BYTES_MAX)
     } else if is(".yaml") || is(".yml") {
         Some(WORKFLOW_BYTES_MAX)
+    } else if SbomFormat::of(path).is_some() {
+        Some(SBOM_BYTES_MAX)
     } else {
         None
     }
 }
 
-/// Keeps what may be a manifest or a workflow.
+/// Keeps what may be a manifest, a workflow or a list of parts.
 #[derive(Default)]
 struct Collect {
     texts: Texts,

@@ -399,7 +399,8 @@ fn workflow_change(
 /// Files that are neither manifest, component nor workflow.
 fn files(before: &Bundle, after: &Bundle) -> BTreeMap<String, FileChange> {
     let further = |bundle: &Bundle| -> BTreeMap<String, Digest> {
-        let entries = bundle.manifest.files.iter().filter_map(|path| bundle.tree.get(path));
+        let paths = bundle.manifest.files.iter().chain(&bundle.manifest.sbom);
+        let entries = paths.filter_map(|path| bundle.tree.get(path));
         entries.map(|entry| (entry.path.to_string(), entry.digest)).collect()
     };
     let (old, new) = (further(before), further(after));

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use crate::bounds::{MANIFEST_BYTES_MAX, WORKFLOW_BYTES_MAX};
+use crate::bounds::{MANIFEST_BYTES_MAX, SBOM_BYTES_MAX, WORKFLOW_BYTES_MAX};
 use crate::contents::{Bundle, ContentError, Texts, bundle_toml};
 use crate::file;
 use crate::manifest::{BundleManifest, PluginManifest};
@@ -86,6 +86,9 @@ pub fn plan(folder: &Path) -> Result<Bundle, PackError> {
     }
     for path in &manifest.files {
         found.file(path)?;
+    }
+    if let Some(path) = &manifest.sbom {
+        found.text(path, SBOM_BYTES_MAX)?;
     }
     let tree = Tree::new(found.entries).map_err(|error| ContentError::Format(error.into()))?;
     Ok(Bundle::assemble(tree, Signatures::none(), found.texts)?)

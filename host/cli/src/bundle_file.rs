@@ -55,11 +55,14 @@ pub(crate) fn pack_error(error: PackError) -> CommandError {
     disk_error(error.into())
 }
 
-pub(crate) fn unpack_error(path: &Path, error: UnpackError) -> CommandError {
+pub(crate) fn unpack_error(bundle: &Path, folder: &Path, error: UnpackError) -> CommandError {
     match error {
-        UnpackError::Format(error) => content_error(path, error.into()),
-        UnpackError::Write { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
-            CommandError::usage("there is such a folder already, and it is left alone")
+        UnpackError::Format(error) => content_error(bundle, error.into()),
+        UnpackError::Write { path, source }
+            if path == folder && source.kind() == io::ErrorKind::AlreadyExists =>
+        {
+            let message = format!("{} is there already, and is left alone", folder.display());
+            CommandError::usage(message).hint("`-o FOLDER` names another one")
         }
         UnpackError::Write { ref source, .. } => CommandError::new(of_io(source), error),
     }

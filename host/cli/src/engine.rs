@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use wfhost_plugin::compile::{CompileOptions, CompilerProgram};
 use wfhost_plugin::{AdmissionOptions, CoreDumps, HostOptions, Plugin, PluginHost};
-use wfhost_workflow::{Contract, DurationMs, Limits, OperatorLimits};
+use wfhost_workflow::{Contract, Digest, DurationMs, Limits, OperatorLimits};
 
 use crate::command::SandboxArgs;
 use crate::config::{CompileConfig, Config};
@@ -96,6 +96,11 @@ impl Engine {
     /// Makes a component ready, and asks what it offers.
     pub(crate) fn load(&self, component: &Component) -> Told<(Arc<Plugin>, Arc<Vec<Contract>>)> {
         self.runtime.block_on(self.loaded(component))
+    }
+
+    /// What a component offers, if it was asked before.
+    pub(crate) fn known(&self, digest: &Digest) -> Option<Arc<Vec<Contract>>> {
+        self.runtime.block_on(self.host.known_contracts(digest))
     }
 
     /// What components offer, in their order. One that was asked before is not loaded; the

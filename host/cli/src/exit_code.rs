@@ -11,7 +11,7 @@ use wfhost_transport::client::{Refusal, ShownStatus};
 pub(crate) enum ExitCode {
     /// Done.
     Done = 0,
-    /// The run failed or was cancelled.
+    /// The run failed or was cancelled; where a comparison is asked for its result: not the same.
     RunFailed = 1,
     /// The command line is wrong, or names a run or step that does not exist.
     Usage = 2,
@@ -32,7 +32,7 @@ impl ExitCode {
     pub(crate) const HELP: &'static str = "\
 Exit codes:
   0    done
-  1    the run failed or was cancelled
+  1    the run failed or was cancelled; with `bundle diff --exit-code`: they differ
   2    wrong usage, or no such run or step
   3    refused: the workflow, its input or the run's state does not allow it
   4    denied: a permission is missing

@@ -7,6 +7,7 @@ mod bundle_file;
 mod cache_folder;
 mod clock;
 mod command;
+mod component_contracts;
 mod component_facts;
 mod config;
 mod data_folder;

@@ -1,6 +1,7 @@
 //! Runs, steps and events as JSON for scripts and as tables for people.
 
 pub(crate) mod bundle;
+pub(crate) mod bundle_diff;
 pub(crate) mod workers;
 
 use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Table, presets};

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::{Build, Labels, ManifestError};
 use crate::bounds::LISTED_MAX;
 use crate::path::BundlePath;
+use crate::sbom::SbomFormat;
 use crate::toml_text;
 
 /// What a bundle's `bundle.toml` says.
@@ -24,6 +25,8 @@ pub struct BundleManifest {
     pub workflows: Vec<BundlePath>,
     /// What else is in it: a licence, a list of parts.
     pub files: Vec<BundlePath>,
+    /// Its list of parts.
+    pub sbom: Option<BundlePath>,
     /// What somebody notes about it.
     pub labels: Labels,
     /// How to build what is in it.
@@ -50,9 +53,12 @@ pub(super) struct File {
     /// Workflow files.
     #[serde(default)]
     workflows: Vec<String>,
-    /// Further files: a licence, a list of parts (SBOM).
+    /// Further files, such as a licence.
     #[serde(default)]
     files: Vec<String>,
+    /// A list of parts (SBOM): a file `*.cdx.json` of CycloneDX, or `*.spdx.json` of SPDX.
+    #[schemars(regex(pattern = r"\.(cdx|spdx)\.json$"))]
+    sbom: Option<String>,
     /// Notes, by name.
     #[serde(default)]
     labels: Labels,
@@ -85,6 +91,7 @@ impl BundleManifest {
             plugins: paths("plugins", &plugins)?,
             workflows: paths("workflows", &file.workflows)?,
             files: paths("files", &file.files)?,
+            sbom: file.sbom.as_deref().map(sbom).transpose()?,
             labels: file.labels,
             build: file.build,
         };
@@ -94,6 +101,16 @@ impl BundleManifest {
         }
         Ok(manifest)
     }
+}
+
+fn sbom(written: &str) -> Result<BundlePath, ManifestError> {
+    let path = BundlePath::new(written);
+    let path = path.map_err(|error| ManifestError::new(format!("sbom: {error}")))?;
+    if SbomFormat::of(&path).is_some() {
+        return Ok(path);
+    }
+    let said = "sbom: its name must end in `.cdx.json` (CycloneDX) or `.spdx.json` (SPDX)";
+    Err(ManifestError::new(said))
 }
 
 fn paths(key: &str, written: &[String]) -> Result<Vec<BundlePath>, ManifestError> {

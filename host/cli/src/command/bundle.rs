@@ -1,8 +1,13 @@
 //! `wfhost bundle …`: what is done with bundles as files. Nothing here asks a server.
 
 mod build;
+mod diff;
 mod inspect;
+mod keygen;
 mod pack;
+mod sign;
+mod unpack;
+mod verify;
 
 use clap::Subcommand;
 
@@ -14,6 +19,11 @@ use crate::exit_code::ExitCode;
 pub(crate) enum BundleCommand {
     Pack(pack::PackArgs),
     Inspect(inspect::InspectArgs),
+    Verify(verify::VerifyArgs),
+    Diff(diff::DiffArgs),
+    Unpack(unpack::UnpackArgs),
+    Sign(sign::SignArgs),
+    Keygen(keygen::KeygenArgs),
 }
 
 impl BundleCommand {
@@ -21,6 +31,11 @@ impl BundleCommand {
         match self {
             Self::Pack(args) => args.carry_out(context),
             Self::Inspect(args) => args.carry_out(context),
+            Self::Verify(args) => args.carry_out(context),
+            Self::Diff(args) => args.carry_out(context),
+            Self::Unpack(args) => args.carry_out(context),
+            Self::Sign(args) => args.carry_out(context),
+            Self::Keygen(args) => args.carry_out(context),
         }
     }
 }

@@ -26,6 +26,12 @@ pub(crate) fn json(bundle: &Bundle) -> Value {
         "content_bytes": content_bytes(bundle),
         "plugins": bundle.plugins.iter().map(plugin_json).collect::<Vec<_>>(),
         "workflows": bundle.workflows.iter().map(workflow_json).collect::<Vec<_>>(),
+        "sbom": bundle.sbom.as_ref().map(|sbom| json!({
+            "path": sbom.file.path.as_str(),
+            "format": sbom.format.name(),
+            "version": sbom.version,
+            "components": sbom.components,
+        })),
         "files": bundle.tree.entries().iter().map(|entry| json!({
             "path": entry.path.as_str(),
             "bytes": entry.size,
@@ -134,6 +140,11 @@ pub(crate) fn text(bundle: &Bundle, output: &Output) -> String {
         lines.push(format!("signed    {}", output.paint(Tone::Warn, "by nobody")));
     }
     lines.extend(bundle.signatures.keys().map(|key| format!("signed    by {key}")));
+    if let Some(sbom) = &bundle.sbom {
+        let parts = count(sbom.components, "component");
+        let format = sbom.format.name();
+        lines.push(format!("sbom      {}, {format} {}, {parts}", sbom.file.path, sbom.version));
+    }
     for plugin in &bundle.plugins {
         lines.push(String::new());
         plugin_lines(plugin, output, &mut lines);

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::bundle_file;
 use crate::command::Context;
-use crate::error::Result;
+use crate::error::{CommandError, Result};
 use crate::exit_code::ExitCode;
 use crate::shown::bundle as shown;
 
@@ -18,16 +18,26 @@ not whether that counts: `wfhost bundle verify` says so.
 
 Examples:
   wfhost bundle inspect my-agents-1.2.0.wfb
-  wfhost bundle inspect my-agents-1.2.0.wfb --output json | jq '.plugins[].grants'")]
+  wfhost bundle inspect my-agents-1.2.0.wfb --output json | jq '.plugins[].grants'
+  wfhost bundle inspect my-agents-1.2.0.wfb --sbom > sbom.json")]
 pub(crate) struct InspectArgs {
     /// The bundle
     file: PathBuf,
+    /// Write its list of parts (SBOM) and nothing else
+    #[arg(long)]
+    sbom: bool,
 }
 
 impl InspectArgs {
     pub(super) fn carry_out(self, context: &Context) -> Result<ExitCode> {
         let bundle = bundle_file::read(&self.file)?;
         let output = &context.output;
+        if self.sbom {
+            let none = || CommandError::usage("the bundle has no list of parts (SBOM)");
+            let sbom = bundle.sbom.as_ref().ok_or_else(none)?;
+            output.json_text(sbom.text.trim_end())?;
+            return Ok(ExitCode::Done);
+        }
         if output.is_json() {
             output.json(&shown::json(&bundle))?;
         } else {
