@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use wfhost_plugin::facts::ComponentFacts;
-use wfhost_workflow::Definition;
 use wfhost_workflow::definition::{Checked, Code};
+use wfhost_workflow::{Contract, Definition};
 
 use crate::engine::Engine;
-use crate::workflow_file::{Component, LoadedPlugin};
+use crate::workflow_file::{Component, Contracts, LoadedPlugin};
 
 /// `None`: the component cannot be described, which is said where it is loaded.
 fn facts(engine: &Engine, component: &Component) -> Option<Arc<ComponentFacts>> {
@@ -46,6 +46,30 @@ pub(crate) fn tell_refused(
             problem.code = Code::RefusedFunction;
             problem.message = format!("no workflow can call `{}`: {reason}", call.function);
             problem.hint = None;
+        }
+    }
+}
+
+/// Says which manifest keeps a function from workflows that its component has; `every` holds the
+/// components' functions before manifests had their say.
+pub(crate) fn tell_unlisted(
+    checked: &mut Checked,
+    definition: &Definition,
+    plugins: &[Option<LoadedPlugin>],
+    every: &Contracts,
+) {
+    let unknown = checked.problems.iter_mut().filter(|p| p.code == Code::UnknownFunction);
+    for problem in unknown {
+        let calls = definition.steps.iter().filter_map(|step| step.kind.call());
+        let Some(call) = calls.into_iter().find(|call| call.at == problem.at) else { continue };
+        let used = definition.plugins.get(call.plugin);
+        let Some(all) = used.and_then(|used| every.get(&used.alias)) else { continue };
+        let plugin = plugins.get(call.plugin).and_then(Option::as_ref);
+        let manifest = plugin.and_then(|plugin| plugin.manifest.as_ref());
+        if let (Some(manifest), Some(_)) = (manifest, Contract::find(all, &call.function)) {
+            let path = manifest.path.display();
+            problem.message = format!("`{}` is not among the `exports` of {path}", call.function);
+            problem.hint = Some("what is not listed there is not meant for workflows".to_owned());
         }
     }
 }

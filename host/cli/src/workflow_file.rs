@@ -13,7 +13,7 @@ use wfhost_workflow::definition::{
 };
 use wfhost_workflow::{Contract, Definition, Digest, Name};
 
-use crate::component_facts::{tell_refused, uses_files};
+use crate::component_facts::{tell_refused, tell_unlisted, uses_files};
 use crate::engine::LazyEngine;
 use crate::error::{CommandError, Result};
 use crate::output::Output;
@@ -91,27 +91,31 @@ impl Examined {
         let usable: Vec<_> = all
             .iter()
             .zip(&plugins)
-            .filter_map(|(used, plugin)| Some((used, &plugin.as_ref()?.component)))
+            .filter_map(|(used, plugin)| Some((used, plugin.as_ref()?)))
             .collect();
-        let components: Vec<&Component> = usable.iter().map(|(_, component)| *component).collect();
+        let components: Vec<&Component> =
+            usable.iter().map(|(_, plugin)| &plugin.component).collect();
         let engine = if usable.is_empty() { None } else { Some(engine.get()?) };
         let told = engine.as_ref().map_or_else(Vec::new, |engine| engine.offers(&components));
         let mut contracts = Contracts::new();
-        for ((used, component), told) in usable.into_iter().zip(told) {
+        let mut every = Contracts::new();
+        for ((used, plugin), told) in usable.into_iter().zip(told) {
             match told {
-                Ok(offered) => {
+                Ok(all) => {
+                    let offered = plugin.offered(&all);
+                    every.insert(Arc::clone(&used.alias), all);
                     if let Some(offer) = offers.get_mut(&used.alias) {
                         offer.contracts = Some(Arc::clone(&offered));
                         // Of any other it is of no interest.
                         let asks_nothing = offer.asks.as_ref().is_some_and(Vec::is_empty);
                         if let Some(engine) = engine.as_ref().filter(|_| asks_nothing) {
-                            offer.uses_files = uses_files(engine, component);
+                            offer.uses_files = uses_files(engine, &plugin.component);
                         }
                     }
                     contracts.insert(Arc::clone(&used.alias), offered);
                 }
                 Err(message) => {
-                    let path = component.path.display();
+                    let path = plugin.component.path.display();
                     let message = format!("plugin `{}` ({path}): {message}", used.alias);
                     problems.push(unusable(used, message));
                 }
@@ -121,6 +125,7 @@ impl Examined {
         examined.checked = examined.draft.check(&offers, problems);
         if let (Some(definition), Some(engine)) = (examined.draft.definition(), &engine) {
             tell_refused(&mut examined.checked, definition, &plugins, engine);
+            tell_unlisted(&mut examined.checked, definition, &plugins, &every);
         }
         examined.plugins = plugins;
         Ok(examined)
@@ -218,6 +223,16 @@ impl Examined {
                 Ok((WorkflowFile { path, text, definition }, plugins))
             }
             _ => Err(CommandError::invalid(format!("{} cannot be read", path.display()))),
+        }
+    }
+}
+
+impl LoadedPlugin {
+    /// Those of the component's functions that the manifest lists, which are all where it lists none.
+    fn offered(&self, all: &Arc<Vec<Contract>>) -> Arc<Vec<Contract>> {
+        match &self.manifest {
+            Some(manifest) if manifest.exports.is_some() => Arc::new(manifest.exported(all)),
+            Some(_) | None => Arc::clone(all),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use wfhost_bundle::bounds::MANIFEST_BYTES_MAX;
 use wfhost_bundle::manifest::PluginManifest;
-use wfhost_workflow::DirAsk;
+use wfhost_workflow::{Contract, DirAsk, LimitSettings};
 
 /// What a plugin's `plugin.toml` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,10 @@ pub struct Manifest {
     pub version: String,
     /// The directories it asks for, each by another path inside the sandbox.
     pub dirs: Vec<DirAsk>,
+    /// The functions that are meant for workflows; `None`: all that the component has.
+    pub exports: Option<Vec<String>>,
+    /// The most that an attempt of its functions needs; it gets no more.
+    pub limits: LimitSettings,
 }
 
 /// A manifest that cannot be used.
@@ -61,6 +65,18 @@ impl Manifest {
         Ok(None)
     }
 
+    /// Those of a component's functions that are meant for workflows.
+    #[must_use]
+    pub fn exported(&self, all: &[Contract]) -> Vec<Contract> {
+        let Some(names) = &self.exports else { return all.to_vec() };
+        let is_named = |contract: &&Contract| {
+            let is_this =
+                |name: &String| Contract::find(all, name).is_some_and(|it| it == *contract);
+            names.iter().any(is_this)
+        };
+        all.iter().filter(is_named).cloned().collect()
+    }
+
     /// Reads the text of a manifest; `path` is for messages.
     ///
     /// # Errors
@@ -70,8 +86,8 @@ impl Manifest {
             path: path.to_owned(),
             problem: error.to_string(),
         })?;
-        let PluginManifest { name, version, dirs, .. } = said;
-        Ok(Self { path: path.to_owned(), name, version, dirs })
+        let PluginManifest { name, version, dirs, exports, limits, .. } = said;
+        Ok(Self { path: path.to_owned(), name, version, dirs, exports, limits })
     }
 }
 

@@ -120,3 +120,22 @@ fn with_and_nothing_after_it_is_a_problem() {
         place.wfhost(&["check", &file]).exits(3).says("`with` has no value").says("${null}");
     }
 }
+
+#[test]
+fn a_manifest_keeps_functions_from_workflows_and_lowers_limits() {
+    let place = Place::new();
+    std::fs::copy(guest_path("hello"), place.path("own.wasm")).unwrap();
+    let manifest = "name = \"own\"\nversion = \"1.0.0\"\n";
+    let text = format!("workflow: own\nplugins: {{ p: ./own.wasm }}\n{HELLO}");
+    let file = place.write("own.yaml", &text).display().to_string();
+    place.write("own.plugin.toml", &format!("{manifest}exports = []\n"));
+    refused(&place, &text, &["`greet` is not among the `exports` of", "own.plugin.toml"]);
+    place.write("own.plugin.toml", &format!("{manifest}exports = [\"greet\"]\n"));
+    place.wfhost(&["check", &file]).ok();
+    place.write("own.plugin.toml", &format!("{manifest}limits = {{ memory = \"64KiB\" }}\n"));
+    let run = place.wfhost(&["run", &file, "-p", "name=x"]);
+    assert_ne!(run.code, Some(0), "it needs more: {}", run.stderr);
+    assert!(run.stderr.contains("memory"), "{}", run.stderr);
+    place.write("own.plugin.toml", &format!("{manifest}limits = {{ memory = \"1GiB\" }}\n"));
+    place.wfhost(&["run", &file, "-p", "name=x"]).ok();
+}

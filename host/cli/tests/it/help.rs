@@ -44,6 +44,13 @@ help! {
     workers_scale: ["workers", "scale"];
     plugin_call: ["plugin", "call"];
     plugin_inspect: ["plugin", "inspect"];
+    bundle_pack: ["bundle", "pack"];
+    bundle_inspect: ["bundle", "inspect"];
+    bundle_verify: ["bundle", "verify"];
+    bundle_diff: ["bundle", "diff"];
+    bundle_unpack: ["bundle", "unpack"];
+    bundle_sign: ["bundle", "sign"];
+    bundle_keygen: ["bundle", "keygen"];
     cache_list: ["cache", "list"];
     cache_clear: ["cache", "clear"];
     limits: ["limits"];

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, and nothing here decides by the time"
 )]
 
+mod bundles;
 mod cache;
 mod checking;
 mod checking_types;

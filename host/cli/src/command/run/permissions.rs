@@ -41,11 +41,15 @@ pub(crate) fn pin(
         for ask in grants::not_given(asks, &given) {
             warn_not_given(used, ask, operator.output);
         }
+        let limits = match &plugin.manifest {
+            Some(manifest) => used.limits.lowered(&manifest.limits),
+            None => used.limits,
+        };
         pinned.push(PinnedPlugin {
             alias: used.alias.clone(),
             digest: plugin.component.digest,
             dirs: decide(&used.alias, asks, &given, operator)?,
-            limits: operator.limits.lower(used.limits),
+            limits: operator.limits.lower(limits),
             determinism: used.determinism,
             plugin: None,
         });
