@@ -58,6 +58,56 @@ fn brief_reports_what_its_folder_expects() {
     assert_eq!(found, expected);
 }
 
+/// A copy of the bundle's folder, with the component as its build command puts it there.
+fn bundle_folder(home: &Path) -> PathBuf {
+    let (from, to) = (root().join("examples/bundle"), home.join("bundle"));
+    for file in
+        ["bundle.toml", "sbom.cdx.json", "plugins/text/plugin.toml", "workflows/summaries.yaml"]
+    {
+        let path = to.join(file);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
+        std::fs::copy(from.join(file), path).expect("it can be copied");
+    }
+    let component = root().join("target/guests/text.wasm");
+    assert!(component.exists(), "guest `text` is not built: run `cargo xtask guests`");
+    std::fs::copy(component, to.join("plugins/text/text.wasm")).expect("it can be copied");
+    to
+}
+
+#[test]
+fn the_bundle_is_packed_and_its_workflow_runs() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let folder = bundle_folder(home.path());
+    let wfhost = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_wfhost"))
+            .args(arguments)
+            .current_dir(home.path())
+            .env_clear()
+            .env("HOME", home.path())
+            .env("WFHOST_DATA", home.path().join("data"))
+            .stdin(Stdio::null())
+            .output()
+            .expect("wfhost can be started");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let packed = wfhost(&["bundle", "pack", "bundle", "--output", "json"]);
+    let packed: Value = serde_json::from_str(&packed).expect("it is JSON");
+    assert_eq!((&packed["name"], &packed["sbom"]["components"]), (&"reading".into(), &2.into()));
+    wfhost(&["bundle", "verify", "reading-0.1.0.wfb"]);
+    wfhost(&["bundle", "unpack", "reading-0.1.0.wfb"]);
+    let texts = root().join("examples/brief/texts").canonicalize().expect("it is there");
+    let (texts, folder) = (texts.display().to_string(), folder.display().to_string());
+    let parameter = format!("folder={texts}");
+    for place in [folder.as_str(), "reading-0.1.0"] {
+        let workflow = format!("{place}/workflows/summaries.yaml");
+        let run =
+            ["run", workflow.as_str(), "-p", parameter.as_str(), "--allow-dir", texts.as_str()];
+        let summaries: Value = serde_json::from_str(&wfhost(&run)).expect("it is JSON");
+        assert_eq!(summaries.as_array().map(Vec::len), Some(3));
+    }
+}
+
 #[test]
 fn brief_reads_a_folder_that_nobody_here_wrote() {
     let licences = Path::new("/usr/share/common-licenses");

@@ -4,6 +4,7 @@
 //! that depend on the machine are compared with a measure of the machine taken in the same
 //! process, interleaved. Nothing here asserts: a figure is read, not tested.
 
+mod bundles;
 mod call;
 mod check;
 mod clock;
@@ -25,7 +26,7 @@ use report::Row;
 /// What is measured, by name.
 type Scenario = (&'static str, fn() -> Vec<Row>);
 
-const SCENARIOS: [Scenario; 10] = [
+const SCENARIOS: [Scenario; 11] = [
     ("call", call::measure),
     ("single", runs::measure_single),
     ("throughput", runs::measure_throughput),
@@ -36,6 +37,7 @@ const SCENARIOS: [Scenario; 10] = [
     ("compile", compile::measure),
     ("check", check::measure),
     ("nodes", nodes::measure),
+    ("bundles", bundles::measure),
 ];
 
 const HELP: &str = "\
@@ -43,7 +45,7 @@ Measures wfhost on this machine.
 
 Usage: cargo xtask bench [SCENARIO ...]
 
-Scenarios: call, single, throughput, durability, map, backoff, hostile, compile, check, nodes; all of them by default.
+Scenarios: call, single, throughput, durability, map, backoff, hostile, compile, check, nodes, bundles; all of them by default.
 
 Examples:
   cargo xtask bench

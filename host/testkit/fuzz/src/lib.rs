@@ -4,6 +4,7 @@
 //! inputs: `corpus/` holds the seeds, `regressions/` what was once found. Nothing in here knows of
 //! the fuzzer, so that a finding is replayed in any build.
 
+pub mod bundle;
 mod component_bytes;
 mod expressions;
 pub mod given;
@@ -32,7 +33,13 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
+    Target {
+        name: "bundle",
+        run: bundle::run,
+        bytes_max: 4 << 10,
+        dictionary: Some("bundle.dict"),
+    },
     Target {
         name: "component-bytes",
         run: component_bytes::run,

@@ -64,6 +64,7 @@ const HOST: &[&str] = &[
 const BENCH: &[&str] = &[
     "wfhost-workflow",
     "wfhost-bundle",
+    "wfhost-bundle",
     "wfhost-checkpoint",
     "wfhost-transport",
     "wfhost-plugin",
