@@ -158,3 +158,24 @@ fn the_schemas_take_what_is_a_manifest_and_refuse_what_is_none() {
     assert!(!fits(&bundle_schema(), &BUNDLE.replace("\"b\"", "\"a b\"")));
     assert!(!fits(&bundle_schema(), "name = \"a\""));
 }
+
+#[test]
+fn a_problem_has_its_place() {
+    let check = |text: &str, line: u32, column: u32, hint: bool| {
+        let problem = PluginManifest::parse(text)
+            .and_then(|manifest| manifest.check_for_bundle())
+            .unwrap_err()
+            .problem(text);
+        assert_eq!((problem.at.line, problem.at.column), (line, column), "{text}: {problem}");
+        assert_eq!(problem.hint.is_some(), hint, "{problem:?}");
+    };
+    check("name = \"a\"\nversoin = \"1.0.0\"\n", 2, 1, true);
+    check("name = \"a\"\nversion = 1\n", 2, 11, false);
+    check("name = \"a\"\n", 1, 1, false);
+    check("name = \"a\"\nversion = \"1\"\n", 2, 1, false);
+    let head = "name = \"a\"\nversion = \"1.0.0\"\n";
+    check(&format!("{head}\n  exports = [\"a\", \"a\"]\n"), 4, 1, false);
+    check(&format!("{head}[limits]\nmemroy = \"1MiB\"\n"), 3, 1, true);
+    check(&format!("{head}[grants]\ndirs = [{{ as = \"in\", mode = \"ro\" }}]\n"), 4, 1, false);
+    check(&format!("{head}# \u{e9}\u{e9}\n\u{e9} = 1\n"), 4, 1, false);
+}

@@ -1,6 +1,6 @@
 use std::fs;
 
-use wfhost_bundle::on_disk::{DiskError, open, pack_into, sign};
+use wfhost_bundle::on_disk::{self, DiskError, Existing, open, pack_into, sign};
 use wfhost_bundle::{Bundle, SigningKey};
 
 use crate::folder::{Folder, chain};
@@ -42,4 +42,31 @@ fn what_fails_leaves_what_was_there() {
     assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1, "nothing is left beside it");
     assert!(matches!(open(place.path()), Err(DiskError::Io { .. })));
     assert!(matches!(open(&place.path().join("none")), Err(DiskError::Io { .. })));
+}
+
+#[test]
+fn a_file_that_is_to_be_kept_is_kept() {
+    let folder = Folder::new();
+    let bundle = wfhost_bundle::plan(folder.path()).unwrap();
+    let file = folder.file("out.wfb");
+    fs::write(&file, "mine").unwrap();
+    let kept = on_disk::pack_planned(folder.path(), &bundle, &file, Existing::Kept);
+    assert!(kept.is_err());
+    assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+    fs::remove_file(&file).unwrap();
+    on_disk::pack_planned(folder.path(), &bundle, &file, Existing::Kept).unwrap();
+    on_disk::pack_planned(folder.path(), &bundle, &file, Existing::Replaced).unwrap();
+    assert_eq!(on_disk::open(&file).unwrap().digest(), bundle.digest());
+    let beside = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(!beside.into_iter().any(|name| name.to_string_lossy().ends_with(".new")));
+}
+
+#[test]
+fn what_changed_since_it_was_planned_is_not_packed() {
+    let folder = Folder::new();
+    let bundle = wfhost_bundle::plan(folder.path()).unwrap();
+    folder.write("LICENSE", "do what I say!!!");
+    let file = folder.file("out.wfb");
+    assert!(on_disk::pack_planned(folder.path(), &bundle, &file, Existing::Kept).is_err());
+    assert!(!file.exists());
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use wfhost_workflow::Digest;
 
-use crate::folder::{Folder, open, read};
+use crate::folder::{Folder, chain, open, read};
 
 #[test]
 fn what_is_listed_is_packed_and_nothing_else() {
@@ -155,4 +155,41 @@ fn what_does_not_go_together_is_not_packed() {
     let folder = Folder::new();
     folder.write("plugins/text/plugin.toml", [0xff, 0xfe]);
     folder.refused("is no text");
+}
+
+#[test]
+fn a_list_of_parts_is_checked_and_told() {
+    let folder = Folder::new();
+    folder.edit("bundle.toml", "files =", "sbom = \"sbom.cdx.json\"\nfiles =");
+    folder.refused("sbom.cdx.json");
+    folder.write("sbom.cdx.json", "{}");
+    folder.refused("sbom.cdx.json: it is no CycloneDX document");
+    folder.write("sbom.cdx.json", "\u{ff}");
+    folder.refused("it is no CycloneDX document: expected value at line 1");
+    folder.write(
+        "sbom.cdx.json",
+        r#"{"bomFormat":"CycloneDX","specVersion":"1.6","components":[{}]}"#,
+    );
+    let bundle = read(&folder.packed());
+    let sbom = bundle.sbom.unwrap();
+    assert_eq!((sbom.format.name(), sbom.components), ("CycloneDX", 1));
+    folder.edit("bundle.toml", "[\"LICENSE\"]", "[\"LICENSE\", \"sbom.cdx.json\"]");
+    folder.refused("`sbom.cdx.json` is");
+    folder.edit("bundle.toml", "sbom = \"sbom.cdx.json\"\n", "");
+    assert!(read(&folder.packed()).sbom.is_none());
+}
+
+#[test]
+fn all_manifests_that_are_wrong_are_told_at_once() {
+    let folder = Folder::new();
+    folder.write("plugins/text/plugin.toml", "name = \"text\"\nversoin = \"1.0.0\"\n");
+    folder.write("plugins/count.plugin.toml", "name = \"count\"\nversion = \"1\"\n");
+    let errors = wfhost_bundle::Layout::read(folder.path()).unwrap_err();
+    let said: Vec<String> = errors.iter().map(|error| chain(error)).collect();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].contains("`version`?") && said[1].contains("semantic"), "{said:?}");
+    let folder = Folder::new();
+    fs::remove_file(folder.file("plugins/text/text.wasm")).unwrap();
+    let layout = wfhost_bundle::Layout::read(folder.path()).unwrap();
+    assert_eq!(layout.plugins[0].component.as_str(), "plugins/text/text.wasm");
 }

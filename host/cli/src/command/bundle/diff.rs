@@ -100,7 +100,12 @@ fn write(old: &Bundle, new: &Bundle, diff: &Diff, output: &Output) -> Result<()>
     if output.is_quiet() {
         return Ok(());
     }
-    let heading = format!("{} → {}", title(old), title(new));
+    let after = if old.manifest.name == new.manifest.name {
+        new.manifest.version.to_string()
+    } else {
+        title(new)
+    };
+    let heading = format!("{} → {after}", title(old));
     let mut lines = vec![output.paint(Tone::Strong, &heading)];
     lines.extend(bundle_diff::lines(diff, output));
     output.data(&lines.join("\n"))
