@@ -38,6 +38,8 @@ pub struct Trusting {
 pub(crate) struct Origins {
     trusting: Trusting,
     shelf: Mutex<Shelf>,
+    /// Why the list of trusted keys is as it was; said once.
+    problem: Mutex<Option<String>>,
 }
 
 /// What is known of bundles, whoever may have signed them.
@@ -66,7 +68,7 @@ struct Known {
 
 impl Origins {
     pub(crate) fn new(trusting: Trusting) -> Self {
-        Self { trusting, shelf: Mutex::default() }
+        Self { trusting, ..Self::default() }
     }
 
     /// Whether the attempt may be run here.
@@ -89,10 +91,23 @@ impl Origins {
             let why = format!("the component {component} is not in it");
             return Err(refused(&known.called(origin), &why));
         }
+        self.say_problem();
         let now = TimestampMs(clock::unix_ms());
         match self.trusting.policy.admit(&known.name, &known.signatures, now) {
             Ok(_signers) => Ok(()),
             Err(not_admitted) => Err(known.not_admitted(origin, &not_admitted)),
+        }
+    }
+
+    /// A list that can no longer be read holds on as it was, which its operator should know.
+    fn say_problem(&self) {
+        let problem = self.trusting.policy.current().and_then(|current| current.problem);
+        let mut said = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
+        if *said != problem {
+            if let Some(problem) = &problem {
+                tracing::error!(%problem, "the list of trusted keys stays as it was");
+            }
+            *said = problem;
         }
     }
 

@@ -108,9 +108,9 @@ impl ServeCommandArgs {
     pub(crate) fn carry_out(self, context: &Context) -> Result<ExitCode> {
         let interrupt = Interrupt::listen()?;
         let settings = self.pool.settings(&context.config, self.remote())?;
-        context.data.create()?;
         // Said at once: workers that are started later would only end.
         self.trust.policy(&context.data)?;
+        context.data.create()?;
         let (desk, orders) = Desk::new();
         let network = self.network(context, desk.clone())?;
         let public: Vec<_> =

@@ -21,6 +21,7 @@ mod place;
 mod plugin_call;
 mod plugin_inspect;
 mod pool;
+mod prefetching;
 mod remote;
 mod retrying;
 mod running;

@@ -14,15 +14,15 @@ use crate::place::{Place, Started, guest_path};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A coordinator; killed where the test ends first.
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    address: String,
-    key: String,
+    pub(crate) address: String,
+    pub(crate) key: String,
 }
 
 impl Server {
     /// Serves the place's data folder on a port of its own, or where it served before.
-    fn start(place: &Place, bind: &str) -> Self {
+    pub(crate) fn start(place: &Place, bind: &str) -> Self {
         let mut arguments = vec!["serve", "--output", "json", "--bind", bind];
         arguments.extend(["--workers", "workers.keys", "--clients", "clients.keys"]);
         let mut child =
@@ -51,7 +51,7 @@ impl Drop for Server {
 }
 
 /// A place with two workers' keys in the list, and a key in none.
-fn place() -> Place {
+pub(crate) fn place() -> Place {
     let place = Place::new();
     for name in ["one", "two"] {
         let key = format!("{name}.key");
@@ -65,7 +65,7 @@ fn place() -> Place {
 }
 
 /// A worker that has joined.
-fn worker(place: &Place, server: &Server, name: &str) -> Started {
+pub(crate) fn worker(place: &Place, server: &Server, name: &str) -> Started {
     let key = format!("{name}.key");
     let mut worker = place.start(&[
         "worker",

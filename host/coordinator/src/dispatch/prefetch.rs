@@ -174,3 +174,65 @@ impl EventLoop {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(number: usize) -> Digest {
+        Digest::of(&number.to_le_bytes())
+    }
+
+    fn at(ms: u64) -> MonotonicMs {
+        MonotonicMs(1_000_000 + ms)
+    }
+
+    /// Whether it is told at this time, as it is told when somebody asks.
+    fn is_told(known: &mut Prefetched, ms: u64) -> bool {
+        let due = known.to_tell(at(ms), &[digest(1)]);
+        known.told(at(ms), &due);
+        !due.is_empty()
+    }
+
+    #[test]
+    fn what_is_not_answered_is_told_again_and_what_failed_when_somebody_else_asks() {
+        let mut known = Prefetched::default();
+        assert!(is_told(&mut known, 0) && !is_told(&mut known, AGAIN.0 - 1));
+        assert!(is_told(&mut known, AGAIN.0) && !is_told(&mut known, AGAIN.0 + 1));
+        let start = 2 * AGAIN.0;
+        known.said(at(start), digest(1), Some("no room".to_owned()));
+        // Whoever goes on asking sees it, for as long as it asks.
+        for polled in 1..10 {
+            assert!(!is_told(&mut known, start + polled * (FORGIVEN.0 - 1)));
+        }
+        let last = start + 9 * (FORGIVEN.0 - 1);
+        let mut shown = PrefetchedAt::default();
+        known.shown(&[digest(1)], &mut shown);
+        assert_eq!((shown.ready, shown.failed, shown.errors), (0, 1, vec!["no room".to_owned()]));
+        assert!(is_told(&mut known, last + FORGIVEN.0));
+        let mut shown = PrefetchedAt::default();
+        known.shown(&[digest(1)], &mut shown);
+        assert_eq!((shown.ready, shown.failed), (0, 0));
+        assert!(known.said(at(last), digest(1), None));
+        assert!(!is_told(&mut known, last + 10 * FORGIVEN.0));
+    }
+
+    #[test]
+    fn only_so_much_is_known_of_a_worker() {
+        let mut known = Prefetched::default();
+        for round in 0..20 {
+            let components: Vec<Digest> =
+                (0..PREFETCH_MAX).map(|number| digest(round * PREFETCH_MAX + number)).collect();
+            let due = known.to_tell(at(0), &components);
+            assert_eq!(due.len(), PREFETCH_MAX);
+            known.told(at(0), &due);
+            assert!(known.0.len() <= KNOWN_MAX + PREFETCH_MAX);
+        }
+        let long = Some("é".repeat(PREFETCH_ERROR_BYTES_MAX));
+        let last = digest(20 * PREFETCH_MAX - 1);
+        known.said(at(1), last, long);
+        let mut shown = PrefetchedAt::default();
+        known.shown(&[last], &mut shown);
+        assert_eq!(shown.errors[0].len(), PREFETCH_ERROR_BYTES_MAX);
+    }
+}

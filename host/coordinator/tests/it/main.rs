@@ -6,6 +6,7 @@
 mod failing;
 mod mending;
 mod outputs;
+mod prefetching;
 mod requests;
 mod returning;
 mod runs;

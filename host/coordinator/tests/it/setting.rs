@@ -91,6 +91,7 @@ impl Setting {
             instance: None,
             connection: 0,
             running: Vec::new(),
+            components: Vec::new(),
         };
         worker.hello(PROTOCOL, slots);
         match worker.next("a welcome", |message| matches!(message, ToWorker::Welcome { .. })) {
@@ -127,6 +128,7 @@ impl Setting {
             instance: None,
             connection: 0,
             running: Vec::new(),
+            components: Vec::new(),
         }
     }
 
@@ -224,6 +226,8 @@ pub(crate) struct ScriptedWorker {
     pub(crate) connection: u64,
     /// What it says it has.
     pub(crate) running: Vec<Held>,
+    /// What it says it holds ready.
+    pub(crate) components: Vec<Digest>,
 }
 
 impl ScriptedWorker {
@@ -233,8 +237,17 @@ impl ScriptedWorker {
         let instance =
             *self.instance.get_or_insert_with(|| INSTANCES.fetch_add(1, Ordering::Relaxed));
         let (running, connection) = (self.running.clone(), self.connection);
-        let hello =
-            Hello { protocol, name, slots, instance, connection, running, ..Hello::default() };
+        let components = self.components.clone();
+        let hello = Hello {
+            protocol,
+            name,
+            slots,
+            instance,
+            connection,
+            running,
+            components,
+            ..Hello::default()
+        };
         self.say(&FromWorker::Hello(Box::new(hello)));
     }
 

@@ -26,7 +26,7 @@ use report::Row;
 /// What is measured, by name.
 type Scenario = (&'static str, fn() -> Vec<Row>);
 
-const SCENARIOS: [Scenario; 11] = [
+const SCENARIOS: [Scenario; 12] = [
     ("call", call::measure),
     ("single", runs::measure_single),
     ("throughput", runs::measure_throughput),
@@ -38,6 +38,7 @@ const SCENARIOS: [Scenario; 11] = [
     ("check", check::measure),
     ("nodes", nodes::measure),
     ("bundles", bundles::measure),
+    ("prefetch", nodes::prefetch::measure),
 ];
 
 const HELP: &str = "\
@@ -45,7 +46,7 @@ Measures wfhost on this machine.
 
 Usage: cargo xtask bench [SCENARIO ...]
 
-Scenarios: call, single, throughput, durability, map, backoff, hostile, compile, check, nodes, bundles; all of them by default.
+Scenarios: call, single, throughput, durability, map, backoff, hostile, compile, check, nodes, bundles, prefetch; all of them by default.
 
 Examples:
   cargo xtask bench

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod echo;
+pub(crate) mod prefetch;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

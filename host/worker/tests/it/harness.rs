@@ -302,7 +302,7 @@ pub(crate) fn succeeded(output: &str) -> Outcome {
     Outcome::Succeeded { output, kv: Vec::new() }
 }
 
-async fn execute(job: Job) -> Result<Completion, Failure> {
+pub(crate) async fn execute(job: Job) -> Result<Completion, Failure> {
     let done = |output: Json| Ok(Completion { output, kv: Vec::new() });
     match job.dispatch.function.as_str() {
         "echo" => done(job.input),

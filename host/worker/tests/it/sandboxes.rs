@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wfhost_plugin::{HostOptions, PluginHost};
 use wfhost_testkit::guest;
 use wfhost_transport::codec::CHUNK_BYTES;
-use wfhost_transport::message::{FromWorker, LogLevel, Outcome, Payload};
+use wfhost_transport::message::{FromWorker, LogLevel, Outcome, Payload, ToWorker};
 use wfhost_worker::{Directories, PluginExecutor};
 use wfhost_workflow::run::KvWrite;
 use wfhost_workflow::{Digest, FailureKind, Json};
@@ -126,4 +126,41 @@ fn a_component_that_is_nowhere_is_no_fault_of_the_guest_and_asked_for_again() {
     world.contents.insert(digest, component);
     let done = dispatch(&mut world, 2);
     assert_eq!(world.end_of(done), succeeded(r#"{"greeting":"Hello, you!"}"#));
+}
+
+#[test]
+fn a_component_that_was_prefetched_is_loaded_when_a_step_wants_it() {
+    let (mut world, digest) = with_guest("hello");
+    for _ in 0..2 {
+        world.tell(&ToWorker::Prefetch { components: vec![digest, Digest::of(b"no wasm")] });
+        match world.next() {
+            FromWorker::Prefetched { component, error: None } => assert_eq!(component, digest),
+            other => panic!("{other:?}"),
+        }
+        match world.next() {
+            FromWorker::Prefetched { component, error: Some(error) } => {
+                assert_eq!(component, Digest::of(b"no wasm"));
+                assert!(error.contains("cannot get the content"), "{error}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let parts = world.fetched.iter().filter(|(of, ..)| *of == digest).count();
+    assert_eq!(parts, world.contents[&digest].len().div_ceil(CHUNK_BYTES as usize));
+    world.fetched.clear();
+    let done = world.dispatch_with(1, "greet", |dispatch| {
+        dispatch.component = digest;
+        dispatch.input = Payload::Inline(Json::parse(r#"{"name":"you"}"#).unwrap());
+    });
+    assert_eq!(world.end_of(done), succeeded(r#"{"greeting":"Hello, you!"}"#));
+    assert!(world.fetched.is_empty());
+    // One that is no component is said, and is no fault of the worker's.
+    world.contents.insert(Digest::of(b"no wasm"), b"no wasm".to_vec());
+    world.tell(&ToWorker::Prefetch { components: vec![Digest::of(b"no wasm")] });
+    match world.next() {
+        FromWorker::Prefetched { error: Some(error), .. } => {
+            assert!(!error.contains("cannot get"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
 }

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -32,6 +33,9 @@ pub(super) struct Cluster {
     plugins: Vec<PinnedPlugin>,
     runs: AtomicU64,
 }
+
+/// Lines of a worker's log.
+pub(super) type Compiled = Arc<Mutex<Vec<String>>>;
 
 /// A process, killed where the bench ends first.
 pub(super) struct Process(Child);
@@ -124,12 +128,35 @@ impl Cluster {
         Asker(ClientLink::connect(&self.hub, Target::Server(server)).expect(SET_UP))
     }
 
+    /// A worker that has joined, and what it says of components that it has compiled.
+    pub(super) fn counted_worker(&self, number: usize, slots: u32) -> (Process, Compiled) {
+        let compiled = Compiled::default();
+        let heard = Arc::clone(&compiled);
+        let listen = move |line: String| {
+            if line.contains("compiled digest=") {
+                heard.lock().expect("nobody panics with it").push(line);
+            }
+        };
+        (self.worker_heard(number, slots, "wfhost_plugin::compile=debug", listen).0, compiled)
+    }
+
     /// A worker that has joined, and when it said so, in nanoseconds since 1970.
     pub(super) fn worker(&self, number: usize, slots: u32) -> (Process, u128) {
+        self.worker_heard(number, slots, "", drop)
+    }
+
+    fn worker_heard(
+        &self,
+        number: usize,
+        slots: u32,
+        log: &str,
+        listen: impl FnMut(String) + Send + 'static,
+    ) -> (Process, u128) {
         let data = self.place.path().join(format!("worker-{number}"));
         let mut child = Command::new(program())
             .current_dir(self.place.path())
             .env("WFHOST_CACHE", data.join("cache"))
+            .env("WFHOST_LOG", log)
             .arg("worker")
             .arg("--data")
             .arg(&data)
@@ -145,8 +172,8 @@ impl Cluster {
         while let Some(Ok(line)) = lines.next() {
             if line.contains("joined") {
                 let joined = clock::wall_ns();
-                // It goes on speaking; nobody listens, and its pipe must not fill.
-                std::thread::spawn(move || lines.for_each(drop));
+                // It goes on speaking, and its pipe must not fill.
+                std::thread::spawn(move || lines.map_while(Result::ok).for_each(listen));
                 return (process, joined);
             }
         }
@@ -200,7 +227,7 @@ impl Asker {
     }
 
     /// Sends a content.
-    fn put(&mut self, bytes: &[u8]) -> Digest {
+    pub(super) fn put(&mut self, bytes: &[u8]) -> Digest {
         let (digest, total) = (Digest::of(bytes), bytes.len() as u64);
         let mut offset = 0;
         while offset < total {
