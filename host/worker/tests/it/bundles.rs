@@ -228,11 +228,8 @@ fn steps_of_no_bundle_are_run_unless_only_bundles_are_wanted() {
 
 #[test]
 fn a_coordinator_that_says_what_is_not_so_is_not_believed() {
-    let (own, all) = {
-        let own = key();
-        let all = list(own.id(), ALL);
-        (own, all)
-    };
+    let own = key();
+    let all = list(own.id(), ALL);
     let bundle = Bundle::new("agents").signed(&[&own]);
     // A component that is not in the bundle.
     let mut place = Place::trusting(&all);
