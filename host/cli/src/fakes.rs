@@ -74,6 +74,7 @@ pub(crate) fn step(name: &str, state: StepShown) -> StepView {
         progress: None,
         workers: Vec::new(),
         why: None,
+        made_by: Vec::new(),
     }
 }
 
@@ -111,5 +112,13 @@ pub(crate) fn view(tick: u64, status: ShownStatus, steps: Vec<StepView>) -> RunV
         ShownStatus::Failed => RunStatus::Failed,
         ShownStatus::Cancelled => RunStatus::Cancelled,
     };
-    RunView { tick, run, steps, input: None, output: None, plugins: Vec::new() }
+    RunView {
+        tick,
+        run,
+        steps,
+        input: None,
+        output: None,
+        plugins: Vec::new(),
+        versions: Vec::new(),
+    }
 }

@@ -27,6 +27,7 @@ mod pool;
 mod problems;
 mod process;
 mod progress;
+mod provenance;
 mod run_id;
 mod sanitise;
 mod schema_text;

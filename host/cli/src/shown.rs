@@ -10,7 +10,7 @@ use wfhost_transport::client::{RunView, ShownEvent, ShownRun, ShownStatus, StepS
 use wfhost_workflow::{Json, PinnedPlugin, TimestampMs};
 
 use crate::output::{Output, Tone};
-use crate::{clock, sanitise};
+use crate::{clock, provenance, sanitise};
 
 /// The word in lists, filters and JSON.
 pub(crate) const fn status_name(status: ShownStatus) -> &'static str {
@@ -97,7 +97,10 @@ pub(crate) fn view_json(view: &RunView) -> Value {
         object.insert("input".to_owned(), json_or_null(view.input.as_ref()));
         object.insert("output".to_owned(), json_or_null(view.output.as_ref()));
         object.insert("plugins".to_owned(), view.plugins.iter().map(plugin_json).collect());
-        object.insert("steps".to_owned(), view.steps.iter().map(step_json).collect());
+        object.insert("versions".to_owned(), provenance::versions_json(view));
+        let steps =
+            view.steps.iter().map(|step| provenance::with_made_by(step_json(step), step, view));
+        object.insert("steps".to_owned(), steps.collect());
     }
     value
 }
@@ -110,6 +113,8 @@ fn plugin_json(plugin: &PinnedPlugin) -> Value {
     json!({
         "alias": &*plugin.alias,
         "digest": plugin.digest.to_string(),
+        "plugin": plugin.plugin.as_ref().map(|of| &of.name),
+        "version": plugin.plugin.as_ref().map(|of| &of.version),
         "dirs": plugin.dirs,
         "limits": plugin.limits,
         "determinism": plugin.determinism.name(),

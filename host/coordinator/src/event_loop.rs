@@ -171,7 +171,7 @@ impl EventLoop {
             }
             Place::Here(run) => match evaluator::contain(id, || run.apply(now, input)) {
                 Some(Ok(change)) => self.store(id, change, reply),
-                Some(Err(rejection)) => self.rejected(id, rejection, reply),
+                Some(Err(rejection)) => self.rejected(id, &rejection, reply),
                 None => self.evict(id),
             },
         }
@@ -180,7 +180,7 @@ impl EventLoop {
     fn rejected(
         &mut self,
         id: RunId,
-        rejection: wfhost_workflow::run::Rejection,
+        rejection: &wfhost_workflow::run::Rejection,
         reply: Option<ReplyTo>,
     ) {
         tracing::debug!(run = %id, %rejection, "an input changed nothing");
@@ -237,7 +237,7 @@ impl EventLoop {
         slot.follow();
         match result {
             Ok(change) => self.store(id, change, reply),
-            Err(rejection) => self.rejected(id, rejection, reply),
+            Err(rejection) => self.rejected(id, &rejection, reply),
         }
         // It may leave again at once: this is when it can be seen.
         self.answer_watchers_of(id);
@@ -282,6 +282,9 @@ impl EventLoop {
     pub(crate) fn adopt(&mut self, run: Box<Run>, purpose: LoadedFor, reply: ReplyTo) {
         let id = run.id();
         if self.runs.contains(id) {
+            if let LoadedFor::Upgrade(upgrade) = purpose {
+                return self.take(id, Input::Upgrade(upgrade), Some(reply));
+            }
             return self.reply(reply, Answer::Done);
         }
         let input = match purpose {

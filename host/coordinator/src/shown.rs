@@ -15,13 +15,21 @@ const VALUE_BYTES_MAX: usize = 4 << 10;
 pub(crate) fn run_view(run: &Run, live: Option<&Live>, tick: u64) -> RunView {
     let summary = run.summary();
     let status = ShownStatus::of(summary.status, live.is_some());
+    let says_where = summary.upgrades > 0 || summary.origin.is_some();
+    let step_view = |mut progress: StepProgress<'_>| {
+        if !says_where {
+            progress.made_by = Vec::new();
+        }
+        step_view(progress, live)
+    };
     RunView {
         tick,
         run: ShownRun { summary, status },
-        steps: run.progress().map(|progress| step_view(progress, live)).collect(),
+        steps: run.progress().map(step_view).collect(),
         input: small(&run.input()),
         output: run.output().and_then(small),
         plugins: run.plugins().to_vec(),
+        versions: if says_where { run.eras() } else { Vec::new() },
     }
 }
 
@@ -57,6 +65,7 @@ fn step_view(progress: StepProgress<'_>, live: Option<&Live>) -> StepView {
         progress: newest.map(|(_, progress)| progress.clone()),
         workers: Vec::new(),
         why: None,
+        made_by: progress.made_by,
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use wfhost_workflow::{
     Digest, Json, PinnedPlugin, Revision, RunId, TimestampMs,
-    run::{RunStatus, RunSummary},
+    run::{Era, MadeBy, RunStatus, RunSummary},
 };
 
 use crate::message::{LogLevel, LogLine};
@@ -300,6 +300,9 @@ pub struct RunView {
     pub output: Option<Json>,
     /// What the run pinned.
     pub plugins: Vec<PinnedPlugin>,
+    /// Of a run that was upgraded, or is of a bundle: all versions that it has had, the one of now last.
+    #[serde(default)]
+    pub versions: Vec<Era>,
 }
 
 /// One step in a [`RunView`].
@@ -334,6 +337,10 @@ pub struct StepView {
     /// Why an attempt of it is not at a worker. Only `Show` tells.
     #[serde(default)]
     pub why: Option<String>,
+    /// Of a run that was upgraded, or is of a bundle: of which versions what the step has is; positions in
+    /// [`RunView::versions`].
+    #[serde(default)]
+    pub made_by: Vec<MadeBy>,
 }
 
 /// A worker, for people and scripts.

@@ -71,6 +71,8 @@ fn an_open_run_goes_on_with_another_version_and_no_result_of_before_counts() {
     assert_eq!(steps(&setting, run, "attempt-succeeded"), ["a@2", "b@2", "z@2"]);
     let view = setting.view(run);
     assert_eq!((view.run.summary.version.as_str(), view.run.summary.upgrades), ("2", 1));
+    assert_eq!(view.versions.len(), 2);
+    assert!(view.steps.iter().all(|step| step.made_by[0].era == 1), "{:?}", view.steps);
 }
 
 #[test]

@@ -3,12 +3,14 @@
 //! A damaged or foreign folder does no harm; what is read is written and read again as the same;
 //! and whatever the journal says, folding it gives a run or a refusal.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use wfhost_checkpoint::{Commit, Content, Error, Snapshot as StoredSnapshot, fuzzing, memory};
 use wfhost_transport::message::{Outcome, Payload};
 use wfhost_workflow::run::{
     AttemptOutcome, Change, Effect, Event, Input, Record, Run, RunStarted, RunSummary, Snapshot,
+    Upgrade,
 };
 use wfhost_workflow::{
     Attempt, Definition, Digest, Json, Limits, PinnedPlugin, Revision, RunId, StepId, TaskId,
@@ -23,14 +25,14 @@ use crate::value;
 const ITEMS_MAX: u32 = 5_000;
 
 /// With a step of every kind; the records of the fuzzer fold over it.
-static DEFINITION: LazyLock<Arc<Definition>> = LazyLock::new(|| {
-    let source = "{workflow: w, plugins: {p: x}, steps: [
+const SOURCE: &str = "{workflow: w, plugins: {p: x}, steps: [
         {id: a, call: p/f, with: {n: '${input.n}'}},
         {id: b, map: '${steps.a.list}', as: it, at_once: 2, call: p/g, with: '${it}'},
         {id: c, parallel: [{id: d, set: '${steps.b}'}, {id: e, call: p/f, when: '${input.go}'}]}],
         output: '${steps.c}'}";
-    Arc::new(Definition::parse(source).expect("the definition is valid"))
-});
+
+static DEFINITION: LazyLock<Arc<Definition>> =
+    LazyLock::new(|| Arc::new(Definition::parse(SOURCE).expect("the definition is valid")));
 
 /// The first byte says what the others are.
 pub(crate) fn run(bytes: &[u8]) {
@@ -118,14 +120,7 @@ fn driven(given: &mut Given<'_>) {
         version: DEFINITION.version.clone(),
         definition: Digest::of(b""),
         input: Json::from_value(&serde_json::json!({ "n": value::json(given, 2), "go": true })),
-        plugins: vec![PinnedPlugin {
-            alias: "p".into(),
-            digest: Digest::of(b""),
-            dirs: Vec::new(),
-            limits: Limits::default(),
-            determinism: wfhost_workflow::Determinism::default(),
-            plugin: None,
-        }],
+        plugins: plugins(),
         seed: given.number(),
         origin: None,
     };
@@ -156,11 +151,35 @@ fn driven(given: &mut Given<'_>) {
     comes_back(&run.snapshot());
 }
 
+/// To the version that the run has: what was under way begins again.
+fn upgrade() -> Upgrade {
+    Upgrade {
+        definition: Arc::clone(&DEFINITION),
+        text: SOURCE.into(),
+        digest: Digest::of(SOURCE.as_bytes()),
+        plugins: plugins(),
+        offers: BTreeMap::new(),
+        origin: None,
+    }
+}
+
+fn plugins() -> Vec<PinnedPlugin> {
+    vec![PinnedPlugin {
+        alias: "p".into(),
+        digest: Digest::of(b""),
+        dirs: Vec::new(),
+        limits: Limits::default(),
+        determinism: wfhost_workflow::Determinism::default(),
+        plugin: None,
+    }]
+}
+
 fn next_input(given: &mut Given<'_>, orders: &[(TaskId, Attempt)]) -> Input {
     match given.below(16) {
         0 if given.once_in(2) => Input::Retry,
         0 => Input::Recover,
         1 => Input::Cancel { reason: given.text(10) },
+        2 if given.once_in(4) => Input::Upgrade(Box::new(upgrade())),
         2..=5 => Input::TimersDue,
         _ => {
             let (task, attempt) = match orders {

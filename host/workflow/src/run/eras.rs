@@ -65,7 +65,7 @@ impl Run {
             StepState::Done { span, .. } => (true, span.items),
             StepState::Skipped { .. } => (true, 0),
         };
-        let items = items - items.min(made.by.iter().map(|by| by.items).sum());
+        let items = made.by.iter().fold(items, |left, by| left.saturating_sub(by.items));
         let plugin = match state {
             StepState::Skipped { .. } => None,
             _ => self.plugin_position(step),

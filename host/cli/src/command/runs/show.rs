@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::exit_code::ExitCode;
 use crate::output::Output;
 use crate::session::Requests as _;
-use crate::{clock, json_text, sanitise, shown};
+use crate::{clock, json_text, provenance, sanitise, shown};
 
 const ERROR_CHARS_MAX: usize = 200;
 
@@ -60,7 +60,7 @@ fn write(output: &Output, view: &RunView, failures: &Failures, now: TimestampMs)
             step.items.map_or_else(String::new, |(done, total)| format!("{done}/{total}")),
             if step.attempt == 0 { String::new() } else { step.attempt.to_string() },
             step_span(step, view, now),
-            sanitise::line_of(&remark(step), ERROR_CHARS_MAX),
+            sanitise::line_of(&remark(step, view), ERROR_CHARS_MAX),
         ]);
     }
     output.data("")?;
@@ -97,18 +97,17 @@ fn heading(output: &Output, view: &RunView, now: TimestampMs) -> String {
     }
     for plugin in &view.plugins {
         let dirs = shown::dirs_text(plugin);
-        let digest: String = plugin.digest.to_string().chars().take(19).collect();
-        lines.push((
-            "plugin",
-            format!("{} {digest} {dirs}", sanitise::line(&plugin.alias)).trim_end().to_owned(),
-        ));
+        let plugin = provenance::plugin_text(plugin);
+        lines.push(("plugin", format!("{plugin} {dirs}").trim_end().to_owned()));
     }
+    let versions = provenance::lines(view);
+    lines.extend(versions.iter().map(|(name, value)| (name.as_str(), value.clone())));
     lines.iter().map(|(name, value)| format!("{name:<9} {value}")).collect::<Vec<_>>().join("\n")
 }
 
-/// Why it waits, where it runs, or what went wrong last.
-fn remark(step: &StepView) -> String {
-    let mut parts = Vec::new();
+/// Which version it is of, why it waits, where it runs, or what went wrong last.
+fn remark(step: &StepView, view: &RunView) -> String {
+    let mut parts: Vec<String> = provenance::of_step(step, view).into_iter().collect();
     if !step.workers.is_empty() {
         parts.push(format!("on {}", step.workers.join(", ")));
     }
@@ -139,6 +138,8 @@ mod tests {
     use crate::fakes::{NOON, step, view};
     use crate::output::Format;
     use wfhost_transport::client::StepShown;
+    use wfhost_workflow::run::{Era, MadeBy};
+    use wfhost_workflow::{Digest, Origin, PinnedPlugin, PluginOrigin, Revision};
 
     fn failed_view() -> RunView {
         let mut failed = step("analyse", StepShown::Failed);
@@ -179,6 +180,63 @@ mod tests {
         for part in ["on node1, node2", "no worker has the label gpu=true; attempt 1 failed"] {
             assert!(stdout.contains(part), "{part} is missing in\n{stdout}");
         }
+    }
+
+    #[test]
+    fn each_step_says_which_version_it_is_of() {
+        let origin = |version: &str, signers: &[&str]| Origin {
+            bundle: "agents".to_owned(),
+            version: version.to_owned(),
+            digest: Digest::of(version.as_bytes()),
+            signers: signers.iter().map(|&signer| signer.to_owned()).collect(),
+        };
+        let era = |version: &str, signers: &[&str], since| Era {
+            version: version.to_owned(),
+            definition: Digest::of(b""),
+            plugins: vec![PinnedPlugin {
+                alias: "p".into(),
+                digest: Digest::of(version.as_bytes()),
+                dirs: Vec::new(),
+                limits: wfhost_workflow::Limits::default(),
+                determinism: wfhost_workflow::Determinism::default(),
+                plugin: Some(PluginOrigin { name: "text".to_owned(), version: version.to_owned() }),
+            }],
+            origin: Some(origin(version, signers)),
+            since: Revision(since),
+        };
+        let by = |era, items| MadeBy { era, plugin: Some(0), items };
+        let (mut a, mut b) = (step("a", StepShown::Done), step("b", StepShown::Running));
+        a.made_by = vec![by(0, 0)];
+        b.made_by = vec![by(0, 3), by(1, 2)];
+        let mut view = view(1, ShownStatus::Running, vec![a, b]);
+        view.versions = vec![era("1.0.0", &["ed25519:k \u{1b}[2J"], 1)];
+        let text = |view: &RunView| {
+            let output = Output::captured(Format::Text);
+            write(&output, view, &Failures::default(), NOON).unwrap();
+            output.written().stdout
+        };
+        let digest = &Digest::of(b"1.0.0").to_string()[..19];
+        let bundle = format!("agents 1.0.0 {digest}, signed by ed25519:k \\u{{1b}}[2J");
+        assert!(text(&view).contains(&format!("bundle    {bundle}")), "{}", text(&view));
+        view.versions.push(era("1.1.0", &[], 7));
+        let stdout = text(&view);
+        for part in [
+            &*format!("version 1 1.0.0 of {bundle}"),
+            "version 2 1.1.0 of agents 1.1.0",
+            "not signed",
+            "3 of version 1, 2 of version 2",
+        ] {
+            assert!(stdout.contains(part), "{part} is missing in\n{stdout}");
+        }
+        let output = Output::captured(Format::Json);
+        write(&output, &view, &Failures::default(), NOON).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&output.written().stdout).unwrap();
+        let made_by = &value["steps"][1]["made_by"];
+        assert_eq!(made_by[1]["items"], 2);
+        assert_eq!(made_by[1]["bundle"]["version"], "1.1.0");
+        assert_eq!(made_by[0]["plugin"]["digest"], Digest::of(b"1.0.0").to_string());
+        assert_eq!(made_by[0]["plugin"]["name"], "text");
+        assert_eq!(value["versions"][0]["bundle"]["signers"][0], "ed25519:k \u{1b}[2J");
     }
 
     #[test]

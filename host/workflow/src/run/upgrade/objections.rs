@@ -6,10 +6,13 @@ use super::carry::places;
 use super::{Location, Run, StepState, UPGRADES_MAX, Upgrade};
 use crate::definition::{PROBLEMS_MAX, Rest, Severity, Step};
 use crate::typing::Type;
-use crate::{Digest, Name};
+use crate::{Digest, Json, Name};
 
 /// Results that are larger are not looked into: of what they hold nothing is known then.
-const LOOKED_INTO_BYTES_MAX: usize = 256 << 10;
+const RESULT_BYTES_MAX: usize = 256 << 10;
+
+/// Nor are more than these together, the first ones aside.
+const RESULTS_BYTES_MAX: usize = 4 << 20;
 
 /// One reason, in words for people.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
@@ -211,6 +214,15 @@ impl Run {
     /// Types of what is yet to do, with the values of what is over.
     fn objections_to_the_rest(&self, upgrade: &Upgrade) -> Vec<UpgradeProblem> {
         let places = places(&upgrade.definition);
+        let mut left = RESULTS_BYTES_MAX;
+        let mut type_of = |value: &Json| {
+            let bytes = value.len_bytes();
+            if bytes > left.min(RESULT_BYTES_MAX) {
+                return Type::Unknown;
+            }
+            left -= bytes;
+            Type::of_value(&value.to_value())
+        };
         let mut rest = Rest { input: type_of(&self.input()), ..Rest::default() };
         for (step, state, _) in self.begun_steps() {
             let Some(new) = places.get(&step.name).copied() else { continue };
@@ -243,13 +255,6 @@ impl Run {
 
 fn listed<'a>(names: impl Iterator<Item = &'a Name>) -> String {
     names.map(|name| &**name).collect::<Vec<_>>().join(", ")
-}
-
-fn type_of(value: &crate::Json) -> Type {
-    if value.len_bytes() > LOOKED_INTO_BYTES_MAX {
-        return Type::Unknown;
-    }
-    Type::of_value(&value.to_value())
 }
 
 /// The step in whose lines a place is: the last that begins before it.
