@@ -108,7 +108,14 @@ pub fn change_signatures(
     let changed = change(bundle.digest(), &mut bundle.signatures);
     changed.map_err(|error| content(path, FormatError::from(error).into()))?;
     if bundle.signatures != *file.signatures() {
-        replace(path, Existing::Replaced, |out| {
+        // A link stays one, and who may read the file may read it still.
+        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let permissions = fs::metadata(path).map(|metadata| metadata.permissions());
+        replace(&target, Existing::Replaced, |out| {
+            if let Ok(permissions) = permissions {
+                // Where that cannot be kept, what is usual for a new file holds.
+                drop(out.set_permissions(permissions));
+            }
             let written = file.write_with(&bundle.signatures, out);
             written.map_err(|error| content(path, error.into()))
         })?;
@@ -154,7 +161,11 @@ fn replace<T>(
 fn put(beside: &Path, path: &Path, existing: Existing) -> io::Result<()> {
     match existing {
         Existing::Replaced => fs::rename(beside, path),
-        // Of two that do so at once, one fails.
-        Existing::Kept => fs::hard_link(beside, path).and_then(|()| fs::remove_file(beside)),
+        // Of two that do so at once, one fails; where there are no such links, both may not.
+        Existing::Kept => match fs::hard_link(beside, path) {
+            Ok(()) => fs::remove_file(beside),
+            Err(error) if path.symlink_metadata().is_ok() => Err(error),
+            Err(_) => fs::rename(beside, path),
+        },
     }
 }

@@ -70,3 +70,17 @@ fn what_changed_since_it_was_planned_is_not_packed() {
     assert!(on_disk::pack_planned(folder.path(), &bundle, &file, Existing::Kept).is_err());
     assert!(!file.exists());
 }
+
+#[test]
+fn signing_leaves_a_link_and_the_permissions_as_they_are() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let (folder, place) = (Folder::new(), tempfile::tempdir().unwrap());
+    let (file, link) = (place.path().join("a.wfb"), place.path().join("latest.wfb"));
+    pack_into(folder.path(), &file).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    symlink("a.wfb", &link).unwrap();
+    sign(&link, &SigningKey::generate("").unwrap()).unwrap();
+    assert!(link.symlink_metadata().unwrap().is_symlink());
+    assert!(!open(&file).unwrap().signatures().is_empty());
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
+}

@@ -208,7 +208,7 @@ fn who_signed_and_whether_that_counts_is_said() {
     assert_eq!(signer(&json, &id)["comment"], "release team");
     assert_eq!(signer(&json, &other)["trusted"], false);
     let text = place.bundle(&["verify", "a.wfb", "--trust", "trusted.toml"]).ok().stdout;
-    assert!(text.contains("may deploy agents"), "{text}");
+    assert!(text.contains("it may be deployed"), "{text}");
 
     let check = |trust: &str, words: &str| {
         place.trust(trust);

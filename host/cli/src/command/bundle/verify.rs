@@ -89,14 +89,10 @@ impl VerifyArgs {
             Some(judged) => {
                 lines.extend(judged.signers.iter().map(|signer| signer_line(signer, output)));
                 lines.push(match &judged.refused {
-                    None => format!(
-                        "   {} {}",
-                        output.paint(Tone::Good, "may deploy"),
-                        bundle.manifest.name
-                    ),
+                    None => format!("   {}", output.paint(Tone::Good, "it may be deployed")),
                     Some(_) => format!(
                         "   {}: {}",
-                        output.paint(Tone::Bad, "nobody who may deploy it"),
+                        output.paint(Tone::Bad, "signed by nobody who may deploy it"),
                         count(judged.signers.len(), "signature"),
                     ),
                 });
