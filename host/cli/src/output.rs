@@ -319,6 +319,12 @@ impl Output {
     }
 }
 
+/// Standard error for a tool that the user has asked for by name: it shows its progress in its own
+/// way, and could reach the terminal by itself as well.
+pub(crate) fn for_a_tool() -> std::process::Stdio {
+    std::process::Stdio::from(io::stderr())
+}
+
 /// What is written before there is an [`Output`], and after it: nothing of it is coloured.
 pub(crate) fn last_words(text: &str) {
     // Where standard error is closed there is nobody to tell.

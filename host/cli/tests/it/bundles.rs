@@ -348,7 +348,7 @@ fn damaged_and_hostile_bundles_are_refused_by_every_command_and_leave_nothing() 
     refused(&place, "signature of another bundle", &stolen, "is not one of this bundle");
     let more = [content.clone(), own, b"more".to_vec()].concat();
     refused(&place, "something after the end", &more, "signatures");
-    let mut flipped = good.clone();
+    let mut flipped = good;
     let middle = (64 + content.len()) / 2;
     flipped[middle] ^= 0x10;
     fs::write(place.path("bad.wfb"), &flipped).unwrap();

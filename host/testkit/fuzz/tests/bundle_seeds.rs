@@ -108,3 +108,19 @@ fn the_seed_of_a_bundle_is_one() {
     assert_eq!((bundle.plugins.len(), bundle.workflows.len()), (1, 1));
     assert!(bundle.sbom.is_some());
 }
+
+/// The nearest neighbours of what is right, where a reader that trusts too much would show.
+#[test]
+fn every_seed_with_a_byte_changed_or_cut_off_is_taken_or_refused() {
+    let run = wfhost_fuzz::target("bundle").expect("it is a target").run;
+    for (_, bytes) in seeds() {
+        for at in 1..bytes.len() {
+            run(&bytes[..at]);
+            for change in [1, 0x20, 0x80] {
+                let mut changed = bytes.clone();
+                changed[at] ^= change;
+                run(&changed);
+            }
+        }
+    }
+}

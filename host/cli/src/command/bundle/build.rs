@@ -1,6 +1,5 @@
 //! The build commands of a folder: run for who packs it and says so, never for who reads.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -9,7 +8,7 @@ use wfhost_bundle::{Layout, PluginLayout};
 
 use crate::error::{CommandError, Result};
 use crate::exit_code::ExitCode;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::sanitise;
 
 /// Runs the bundle's command, then those of its plugins.
@@ -64,10 +63,10 @@ fn shown(build: &Build) -> String {
 
 /// What it says goes to standard error as it is: it is the user's own tool, and shows progress
 /// in its own way.
-fn run(build: &Build, folder: &Path, output: &Output) -> Result<()> {
+fn run(build: &Build, folder: &Path, said: &Output) -> Result<()> {
     let text = shown(build);
     let name = sanitise::line(&text);
-    output.note(&format!("in {}: {name}", sanitise::line(&folder.display().to_string())));
+    said.note(&format!("in {}: {name}", sanitise::line(&folder.display().to_string())));
     let Some((program, arguments)) = build.command.split_first() else { return Ok(()) };
     // A program that is named by a path is meant from the folder, as in a shell there.
     let program = match program.contains('/') {
@@ -78,7 +77,7 @@ fn run(build: &Build, folder: &Path, output: &Output) -> Result<()> {
         .args(arguments)
         .current_dir(folder)
         .stdin(Stdio::null())
-        .stdout(Stdio::from(io::stderr()))
+        .stdout(output::for_a_tool())
         .status();
     match status {
         Ok(status) if status.success() => Ok(()),
