@@ -335,6 +335,7 @@ fn results_say_which_version_they_are_of() {
     let later = format!("{A_THEN_MAP}\n - {{ id: z, set: 1 }}");
     let mut story = Story::new(A_THEN_MAP, "a=[1,2,3] m[0]+");
     assert_eq!(story.provenance(), "a:0 m:0x1");
+    assert_eq!(story.run.snapshot().to_bytes()[0], 1);
     story.upgrade(&later).unwrap();
     assert_eq!(story.provenance(), "a:0 m:0x1+1");
     story.happens("m[1]+");
@@ -349,6 +350,8 @@ fn results_say_which_version_they_are_of() {
     assert_eq!(since, [1, 4, 6, 7]);
     assert_eq!(eras[0].definition, version(A_THEN_MAP).digest);
     assert_eq!(story.run.summary().upgrades, 3);
+    // A program that knows no upgrades passes it over.
+    assert_eq!(story.run.snapshot().to_bytes()[0], 2);
 }
 
 #[test]
