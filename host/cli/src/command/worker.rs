@@ -198,6 +198,7 @@ impl WorkerArgs {
         name: &str,
         own: Option<PublicKey>,
     ) -> Result<Options> {
+        let trust = self.trust.trusting(&context.data)?;
         let dirs: BTreeMap<_, _> = self.dirs.iter().cloned().collect();
         let directories = match &self.join {
             Endpoint::Tcp(_) => Directories::Named(dirs),
@@ -222,7 +223,7 @@ impl WorkerArgs {
             },
             executor: Arc::new(PluginExecutor::new(engine.host().clone(), directories)),
             content: Some(self.content(context)?),
-            trust: self.trust.trusting(&context.data)?,
+            trust,
             runtime: engine.runtime().handle().clone(),
         })
     }
