@@ -72,7 +72,7 @@ impl Prefetched {
     }
 
     /// Of these, what the worker has to be told.
-    fn to_tell(&mut self, now: MonotonicMs, components: &[Digest]) -> Vec<Digest> {
+    fn due(&mut self, now: MonotonicMs, components: &[Digest]) -> Vec<Digest> {
         if self.0.len() > KNOWN_MAX {
             // What is asked for now is asked for anew.
             self.0.clear();
@@ -147,7 +147,7 @@ impl EventLoop {
     fn tell_prefetch(&mut self, worker: WorkerId, components: &[Digest]) {
         let now = self.parts.clock.monotonic();
         let Some(known) = self.dispatcher.workers.get_mut(worker) else { return };
-        let components = known.prefetched.to_tell(now, components);
+        let components = known.prefetched.due(now, components);
         if components.is_empty() {
             return;
         }
@@ -189,7 +189,7 @@ mod tests {
 
     /// Whether it is told at this time, as it is told when somebody asks.
     fn is_told(known: &mut Prefetched, ms: u64) -> bool {
-        let due = known.to_tell(at(ms), &[digest(1)]);
+        let due = known.due(at(ms), &[digest(1)]);
         known.told(at(ms), &due);
         !due.is_empty()
     }
@@ -223,7 +223,7 @@ mod tests {
         for round in 0..20 {
             let components: Vec<Digest> =
                 (0..PREFETCH_MAX).map(|number| digest(round * PREFETCH_MAX + number)).collect();
-            let due = known.to_tell(at(0), &components);
+            let due = known.due(at(0), &components);
             assert_eq!(due.len(), PREFETCH_MAX);
             known.told(at(0), &due);
             assert!(known.0.len() <= KNOWN_MAX + PREFETCH_MAX);
