@@ -7,6 +7,7 @@
 //! `docs/bundle-format.md` says what the bytes are.
 
 pub mod bounds;
+pub mod catalogue;
 mod contents;
 pub mod diff;
 mod file;
@@ -19,6 +20,7 @@ pub mod on_disk;
 mod pack;
 mod path;
 mod payload;
+pub mod policy;
 mod sbom;
 mod signature;
 mod toml_text;

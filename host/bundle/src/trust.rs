@@ -328,7 +328,7 @@ fn cut(text: &str) -> String {
 }
 
 /// Whether a pattern stands for a name, in time that grows with their product at most.
-fn matches(pattern: &str, name: &str) -> bool {
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     let (mut at, mut of_name) = (0, 0);
     // The last `*`, and how much of the name it has taken: all that ever needs another try.

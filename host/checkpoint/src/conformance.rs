@@ -15,7 +15,7 @@ pub use sample::{
     later_events, run, started,
 };
 
-use crate::{Commit, Content, Error, Snapshot, Store};
+use crate::{Commit, Content, Error, NOTE_NAME_BYTES_MAX, NoteWrite, Snapshot, Store};
 
 /// A store under test, fresh and empty.
 pub trait Subject {
@@ -66,6 +66,7 @@ pub const CASES: &[Case] = &[
     Case { name: "a damaged snapshot is passed over", run: damaged_snapshot },
     Case { name: "a removed run is gone and its id is free", run: removed },
     Case { name: "references name every content", run: references },
+    Case { name: "notes are kept whole, and what they refer to with them", run: notes },
     Case { name: "nothing is committed for no commits", run: no_commits },
 ];
 
@@ -350,6 +351,45 @@ fn references(subject: &mut dyn Subject) {
     let left = subject.store().references().expect("readable");
     let expected: HashSet<_> = [sample::definition(), Digest::of(large.as_str().as_bytes())].into();
     assert_eq!(left, expected);
+}
+
+fn notes(subject: &mut dyn Subject) {
+    let content = Digest::of(b"what a note needs");
+    let write = |name: &str, value: Option<&[u8]>| NoteWrite {
+        name: name.to_owned(),
+        value: value.map(|bytes| (bytes.to_vec(), vec![content])),
+    };
+    let read = |subject: &dyn Subject| -> Vec<(String, Vec<u8>)> {
+        let notes = subject.store().notes().expect("readable").into_iter();
+        notes
+            .map(|note| {
+                assert_eq!(note.references, [content]);
+                (note.name, note.bytes)
+            })
+            .collect()
+    };
+    let (small, large) = (b"small".to_vec(), vec![7; 100_000]);
+    let first = [write("b", Some(&small)), write("a", Some(&large)), write("none", None)];
+    subject.store().write_notes(&first).expect("writable");
+    put(subject, &[commit(run(1), 1)]);
+    subject.reopen();
+    let both = [("a".to_owned(), large), ("b".to_owned(), small)];
+    assert_eq!(read(subject), both);
+    let referenced = subject.store().references().expect("readable");
+    assert!(referenced.contains(&content));
+    for digest in
+        referenced.iter().filter(|digest| ![content, sample::definition()].contains(digest))
+    {
+        assert!(subject.content().contains(digest).expect("readable"));
+    }
+    let second = [write("a", None), write("b", Some(b"other"))];
+    subject.store().write_notes(&second).expect("writable");
+    subject.reopen();
+    assert_eq!(read(subject), [("b".to_owned(), b"other".to_vec())]);
+    let long = "n".repeat(NOTE_NAME_BYTES_MAX + 1);
+    let refused = subject.store().write_notes(&[write("c", Some(b"c")), write(&long, Some(b"n"))]);
+    assert!(matches!(refused, Err(Error::Contradiction { .. })), "{refused:?}");
+    assert_eq!(read(subject).len(), 1);
 }
 
 fn no_commits(subject: &mut dyn Subject) {

@@ -6,6 +6,7 @@
 
 mod commit;
 mod meta;
+pub(crate) mod notes;
 mod read;
 mod remove;
 
@@ -23,6 +24,7 @@ use crate::key::Key;
 use crate::lock::FolderLock;
 use crate::mark::Mark;
 use crate::snapshots::Snapshots;
+use crate::store::{Note, NoteWrite};
 use crate::table::{Applied, Batch, MemoryTable, Table};
 use crate::{Commit, Content, Error, Store, Stored, crash_points};
 
@@ -194,12 +196,27 @@ impl<T: Table> Store for Journal<T> {
         self.remove_run(&mut writer, run)
     }
 
+    fn write_notes(&self, writes: &[NoteWrite]) -> Result<(), Error> {
+        self.put_notes(writes)
+    }
+
+    fn notes(&self) -> Result<Vec<Note>, Error> {
+        let _reading = self.reading()?;
+        self.read_notes()
+    }
+
     fn references(&self) -> Result<HashSet<Digest>, Error> {
         let runs = {
             let _reading = self.reading()?;
             self.find_runs("", usize::MAX)?
         };
         let mut found = HashSet::new();
+        {
+            let _reading = self.reading()?;
+            self.note_references(&mut |digest| {
+                found.insert(digest);
+            })?;
+        }
         for run in runs {
             let _reading = self.reading()?;
             self.collect_references(run, &mut found)?;

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use wfhost_workflow::{Revision, RunId};
+use wfhost_workflow::{Digest, Revision, RunId};
 
 /// What an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +13,8 @@ pub(crate) enum Key {
     Meta,
     /// Where the newest snapshot of a run is.
     Snapshot(RunId),
+    /// A note, by the digest of its name.
+    Note([u8; 32]),
     /// A run whose removal has begun.
     Removing(RunId),
     /// A run's summary: there is a run if there is one.
@@ -21,6 +23,7 @@ pub(crate) enum Key {
 
 const JOURNAL: u8 = b'J';
 const META: u8 = b'M';
+const NOTE: u8 = b'N';
 const SNAPSHOT: u8 = b'P';
 const REMOVING: u8 = b'R';
 const SUMMARY: u8 = b'S';
@@ -29,6 +32,11 @@ const FIRST_RUN: RunId = RunId::from_bytes([0; 16]);
 const LAST_RUN: RunId = RunId::from_bytes([0xff; 16]);
 
 impl Key {
+    /// Of a note with this name.
+    pub(crate) fn note(name: &str) -> Self {
+        Self::Note(*Digest::of(name.as_bytes()).as_bytes())
+    }
+
     pub(crate) fn bytes(self) -> Vec<u8> {
         let of_run = |kind: u8, run: RunId| {
             let mut key = Vec::with_capacity(27);
@@ -44,6 +52,7 @@ impl Key {
                 key
             }
             Self::Meta => vec![META],
+            Self::Note(name) => [&[NOTE][..], &name].concat(),
             Self::Snapshot(run) => of_run(SNAPSHOT, run),
             Self::Removing(run) => of_run(REMOVING, run),
             Self::Summary(run) => of_run(SUMMARY, run),
@@ -55,6 +64,9 @@ impl Key {
         let (&kind, rest) = bytes.split_first()?;
         if kind == META {
             return rest.is_empty().then_some(Self::Meta);
+        }
+        if kind == NOTE {
+            return rest.try_into().ok().map(Self::Note);
         }
         let (run, rest) = rest.split_first_chunk::<16>()?;
         let run = RunId::from_bytes(*run);
@@ -92,6 +104,11 @@ pub(crate) fn journal_from(run: RunId, first: Revision) -> KeyRange {
 /// The summaries of the runs from `first` to `last`.
 pub(crate) fn summaries(first: RunId, last: RunId) -> KeyRange {
     Key::Summary(first).bytes()..=Key::Summary(last).bytes()
+}
+
+/// Every note.
+pub(crate) fn notes() -> KeyRange {
+    Key::Note([0; 32]).bytes()..=Key::Note([0xff; 32]).bytes()
 }
 
 /// Every removal that has begun.
@@ -141,6 +158,7 @@ mod tests {
             Key::Journal { run: run(1), revision: Revision(256), part: 0 },
             Key::Journal { run: run(2), revision: Revision(1), part: 0 },
             Key::Meta,
+            Key::note("a"),
             Key::Snapshot(run(1)),
             Key::Removing(run(1)),
             Key::Summary(run(1)),

@@ -35,7 +35,10 @@ pub use files::patiently;
 pub use folder::{DataFolder, OpenOptions};
 pub use journal::memory;
 pub use lock::last_holder;
-pub use store::{Commit, Durability, Snapshot, Store, Stored, UnknownDurability};
+pub use store::{
+    Commit, Durability, NOTE_NAME_BYTES_MAX, Note, NoteWrite, Snapshot, Store, Stored,
+    UnknownDurability,
+};
 
 /// The stored format that this program writes, and the newest that it reads.
 pub const FORMAT: u32 = 1;

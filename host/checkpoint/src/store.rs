@@ -76,11 +76,47 @@ pub trait Store: Send + Sync {
     /// If the store cannot be written.
     fn remove(&self, run: RunId) -> Result<(), Error>;
 
+    /// Writes, replaces and removes notes, all or none of them. Nobody reads one before it is
+    /// durable. What is written last holds: a store's notes have one writer.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    fn write_notes(&self, writes: &[NoteWrite]) -> Result<(), Error>;
+
+    /// All notes, in the order of their names.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn notes(&self) -> Result<Vec<Note>, Error>;
+
     /// Every content that something stored refers to: what [`crate::Content::collect`] keeps.
     ///
     /// # Errors
     /// If the store cannot be read.
     fn references(&self) -> Result<HashSet<Digest>, Error>;
+}
+
+/// Bytes of a note's name.
+pub const NOTE_NAME_BYTES_MAX: usize = 256;
+
+/// Something that is kept besides runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// Under which name.
+    pub name: String,
+    /// What it says, in its owner's encoding.
+    pub bytes: Vec<u8>,
+    /// Contents that it needs.
+    pub references: Vec<Digest>,
+}
+
+/// A change of a note.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoteWrite {
+    /// Its name, at most [`NOTE_NAME_BYTES_MAX`].
+    pub name: String,
+    /// What it says and the contents that it needs; `None`: it goes.
+    pub value: Option<(Vec<u8>, Vec<Digest>)>,
 }
 
 /// One change of one run.

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use wfhost_workflow::{Revision, RunId};
 
 use crate::format::{self, Opened};
-use crate::journal::{Assembly, Meta, PointedSnapshot, entry_hash};
+use crate::journal::{Assembly, Meta, PointedSnapshot, entry_hash, notes};
 use crate::key::{self, Key};
 use crate::mark::Found;
 use crate::table::{Order, Table};
@@ -94,6 +94,11 @@ impl Scan {
                 Ok((_, meta)) => self.meta = Some(meta),
                 Err(why) => self.findings.push(format!("its own entry cannot be read: {why}")),
             },
+            Key::Note(_) => {
+                if let Err(why) = notes::check(parsed, opened.payload) {
+                    self.findings.push(format!("a note cannot be read: {why}"));
+                }
+            }
             Key::Snapshot(run) => match PointedSnapshot::decode(opened.payload) {
                 Ok(pointer) => {
                     self.snapshots.insert(snapshots::name(run, pointer.revision));
@@ -215,6 +220,7 @@ fn describe(key: Key) -> String {
     match key {
         Key::Journal { run, revision, .. } => format!("record {} of run {run}", revision.0),
         Key::Meta => "its own entry".to_owned(),
+        Key::Note(_) => "a note".to_owned(),
         Key::Snapshot(run) => format!("the snapshot pointer of run {run}"),
         Key::Removing(run) => format!("the removal of run {run}"),
         Key::Summary(run) => format!("the summary of run {run}"),

@@ -7,8 +7,8 @@ use std::sync::mpsc::{self, Receiver};
 
 use wfhost_checkpoint::conformance::{commit, commit_with, run};
 use wfhost_checkpoint::{
-    Commit, CommitResult, Committer, CommitterOptions, Content, Durability, Error, Refused, Store,
-    Stored, memory,
+    Commit, CommitResult, Committer, CommitterOptions, Content, Durability, Error, Note, NoteWrite,
+    Refused, Store, Stored, memory,
 };
 use wfhost_workflow::run::{Event, Record, RunSummary};
 use wfhost_workflow::{Attempt, Digest, Revision, RunId, StepId, TaskId};
@@ -151,6 +151,14 @@ impl Store for Failing {
 
     fn remove(&self, run: RunId) -> Result<(), Error> {
         self.inner.remove(run)
+    }
+
+    fn write_notes(&self, writes: &[NoteWrite]) -> Result<(), Error> {
+        self.inner.write_notes(writes)
+    }
+
+    fn notes(&self) -> Result<Vec<Note>, Error> {
+        self.inner.notes()
     }
 
     fn references(&self) -> Result<HashSet<Digest>, Error> {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use wfhost_checkpoint::{Commit, Content, Error, Store, Stored, memory};
+use wfhost_checkpoint::{Commit, Content, Error, Note, NoteWrite, Store, Stored, memory};
 use wfhost_transport::client::{Answer, Refusal, Request};
 use wfhost_workflow::run::{Record, RunStatus, RunSummary};
 use wfhost_workflow::{Digest, Revision, RunId};
@@ -54,6 +54,14 @@ impl Store for Failing {
 
     fn remove(&self, run: RunId) -> Result<(), Error> {
         self.inner.remove(run)
+    }
+
+    fn write_notes(&self, writes: &[NoteWrite]) -> Result<(), Error> {
+        self.inner.write_notes(writes)
+    }
+
+    fn notes(&self) -> Result<Vec<Note>, Error> {
+        self.inner.notes()
     }
 
     fn references(&self) -> Result<HashSet<Digest>, Error> {
