@@ -83,7 +83,7 @@ impl Policy {
     /// # Errors
     /// What is wrong with it, with the line.
     pub fn parse(source: &str, text: &str) -> Result<Self, String> {
-        let file: File = toml_text::parse(text)?;
+        let file: File = toml_text::parse(text).map_err(|wrong| wrong.shown)?;
         let mut rules = Vec::new();
         for Allow { bundles, dirs } in file.allow {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_.*?".contains(c);
@@ -132,7 +132,8 @@ impl Policy {
                 let asks = asks.unwrap_or_default();
                 for dir in &used.dirs {
                     let asked = asks.iter().find(|ask| ask.guest_path == dir.guest_path);
-                    let Some(path) = dir.path.constant_text() else { continue };
+                    let constant = dir.path.constant_text().map(serde_json::from_str::<String>);
+                    let Some(Ok(path)) = constant else { continue };
                     let mode = asked.map_or(dir.mode, |ask| lower(ask.mode, dir.mode));
                     let given = GivenDir {
                         host_path: path.into(),

@@ -261,12 +261,15 @@ impl Trust {
     /// digest, as those of a [`crate::BundleFile`] are, and the name must be the one in it.
     #[must_use]
     pub fn signers(&self, name: &str, signatures: &Signatures, now: TimestampMs) -> Vec<Signer> {
-        let signer = |key| Signer {
+        signatures.keys().map(|key| self.signer(key, name, now)).collect()
+    }
+
+    fn signer(&self, key: KeyId, name: &str, now: TimestampMs) -> Signer {
+        Signer {
             key,
             comment: self.keys.get(&key).map(|key| key.comment.clone()).unwrap_or_default(),
             standing: self.standing(key, name, now),
-        };
-        signatures.keys().map(signer).collect()
+        }
     }
 
     /// Whether a bundle may be deployed: one signature that counts is enough.
@@ -279,7 +282,20 @@ impl Trust {
         signatures: &Signatures,
         now: TimestampMs,
     ) -> Result<Vec<Signer>, Refused> {
-        let signers = self.signers(name, signatures, now);
+        self.admit_keys(name, signatures.keys(), now)
+    }
+
+    /// The same of a bundle whose signatures were checked before: these keys have signed it.
+    ///
+    /// # Errors
+    /// As [`Self::admit`].
+    pub fn admit_keys(
+        &self,
+        name: &str,
+        keys: impl IntoIterator<Item = KeyId>,
+        now: TimestampMs,
+    ) -> Result<Vec<Signer>, Refused> {
+        let signers: Vec<_> = keys.into_iter().map(|key| self.signer(key, name, now)).collect();
         let name = name.to_owned();
         if signers.is_empty() {
             return Err(Refused::Unsigned { name });

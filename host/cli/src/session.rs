@@ -252,6 +252,9 @@ fn reach(data: &DataDir) -> Result<Remote> {
 const fn is_read(request: &Request) -> bool {
     match request {
         Request::Has { .. }
+        | Request::Get { .. }
+        | Request::Bundles
+        | Request::Bundle { .. }
         | Request::List { .. }
         | Request::Find { .. }
         | Request::Show { .. }
@@ -262,6 +265,9 @@ const fn is_read(request: &Request) -> bool {
         | Request::Prefetch { .. }
         | Request::Pool => true,
         Request::Start(_)
+        | Request::StartDeployed(_)
+        | Request::Deploy(_)
+        | Request::ChangeBundle { .. }
         | Request::Put { .. }
         | Request::Retry { .. }
         | Request::Release { .. }
@@ -392,6 +398,10 @@ pub(crate) fn unexpected(answer: Answer) -> CommandError {
         | Answer::Workers(_)
         | Answer::Pool(_)
         | Answer::Prefetched(_)
+        | Answer::Part { .. }
+        | Answer::Started(_)
+        | Answer::Bundle(_)
+        | Answer::Bundles(_)
         | Answer::Runs(_)
         | Answer::Run(_)
         | Answer::Events { .. }
@@ -417,7 +427,13 @@ fn answer_of_nothing(request: &Request) -> Answer {
     match request {
         Request::List { .. } | Request::Find { .. } => Answer::Runs(Vec::new()),
         Request::Prefetch { .. } => Answer::Prefetched(Vec::new()),
+        Request::Bundles => Answer::Bundles(Vec::new()),
         Request::Start(_)
+        | Request::StartDeployed(_)
+        | Request::Get { .. }
+        | Request::Deploy(_)
+        | Request::ChangeBundle { .. }
+        | Request::Bundle { .. }
         | Request::Has { .. }
         | Request::Put { .. }
         | Request::Retry { .. }

@@ -1,14 +1,16 @@
 //! What other threads say to the event loop.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 
 use wfhost_checkpoint::CommitResult;
-use wfhost_transport::client::{Answer, Request, Start};
+use wfhost_transport::client::{Answer, Refusal, Request, Started};
 use wfhost_transport::{ClientId, Waker};
 use wfhost_workflow::run::{Change, Rejection, Run, RunSummary, Upgrade};
 use wfhost_workflow::{AttemptId, Definition, Digest, Json, RunId, WorkerId};
 
 use crate::deliveries::Delivery;
+use crate::deployed::{BundlesAsked, Starting};
 
 use crate::pool::PoolView;
 
@@ -53,7 +55,13 @@ pub(crate) enum QueryResult {
     /// Summaries, to which the loop adds whether the runs are served.
     Summaries(Vec<RunSummary>),
     /// A definition for a run that is to be started.
-    Prepared(Box<Start>, Arc<Definition>),
+    Prepared(Box<Starting>, Arc<Definition>),
+    /// What was asked about bundles, with what had to be read for it.
+    Bundles(BundlesAsked, Option<BTreeMap<Digest, u64>>),
+    /// A change of what is deployed is durable, or the store has failed.
+    Deployed(Result<(), Refusal>),
+    /// Nothing to tell.
+    Nothing,
     /// A run that was read back, to be served or cancelled.
     Loaded(Box<Run>, LoadedFor),
 }
@@ -81,6 +89,10 @@ pub(crate) enum ReplyTo {
     Local(mpsc::SyncSender<Answer>),
     /// To a client on the link.
     Client(ClientId, u64),
+    /// To nobody: this process wanted it itself.
+    Nobody,
+    /// To whoever started a run of a deployed workflow, once it is durable.
+    Starter(Box<(ReplyTo, Started)>),
     /// To a worker, which gets a chunk of a content.
     Worker(WorkerId),
     /// To a worker that has sent the end of an attempt and keeps it until it is durable, or does

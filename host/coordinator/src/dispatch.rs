@@ -1,6 +1,5 @@
 //! Between runs and workers: orders that are out, and what workers say.
 
-mod origin;
 mod outputs;
 pub(crate) mod prefetch;
 mod shown_workers;

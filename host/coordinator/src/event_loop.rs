@@ -18,6 +18,7 @@ use wfhost_workflow::{AttemptId, MonotonicMs, RunId, TimestampMs};
 use crate::clock::Clock;
 use crate::commands::{Command, Evaluated, LoadedFor, ReplyTo};
 use crate::definitions::Definitions;
+use crate::deployed::{DeployOptions, Deployments};
 use crate::dispatch::Dispatcher;
 use crate::evaluator::{self, Evaluation, Work};
 use crate::logs::LogWriter;
@@ -47,6 +48,7 @@ pub(crate) struct Parts {
     pub(crate) random: fastrand::Rng,
     pub(crate) failure: Arc<OnceLock<String>>,
     pub(crate) pool: Option<Arc<dyn Pool>>,
+    pub(crate) deploys: Arc<DeployOptions>,
 }
 
 pub(crate) struct EventLoop {
@@ -56,15 +58,17 @@ pub(crate) struct EventLoop {
     /// Runs with somebody who waits for a view.
     pub(crate) watched: BTreeSet<RunId>,
     pub(crate) parts_under_way: PartsUnderWay,
+    pub(crate) deployments: Deployments,
     /// Stop once nothing is on its way to the store.
     stopping: bool,
     ticked_at: MonotonicMs,
 }
 
 impl EventLoop {
-    pub(crate) fn new(parts: Parts) -> Self {
+    pub(crate) fn new(parts: Parts, deployments: Deployments) -> Self {
         Self {
             parts,
+            deployments,
             runs: Runs::default(),
             dispatcher: Dispatcher::default(),
             watched: BTreeSet::new(),
@@ -82,21 +86,12 @@ impl EventLoop {
         for run in runs {
             let id = run.id();
             let under_way: Vec<_> = run.under_way().collect();
-            self.insert(run);
+            self.runs.insert(id, Slot::of(run));
             for (task, attempt) in under_way {
                 self.orphan(now, AttemptId { run: id, task, attempt });
             }
             self.runs.set_timer(id);
         }
-    }
-
-    /// A run that was read back is here from now on.
-    fn insert(&mut self, run: Box<Run>) {
-        let id = run.id();
-        let (definition, plugins) = (run.definition().clone(), run.plugins().to_vec());
-        let mut slot = Slot::new(Place::Here(run), definition, &plugins);
-        slot.follow();
-        self.runs.insert(id, slot);
     }
 
     /// Runs until it is told to stop, or the store fails.
@@ -260,6 +255,7 @@ impl EventLoop {
         let (id, now) = (started.run, self.parts.clock.now());
         let away = Place::Away(VecDeque::new());
         let mut slot = Slot::new(away, definition.clone(), &started.plugins);
+        slot.origin = started.origin.as_ref().map(|origin| origin.digest);
         if slot.heavy {
             self.runs.insert(id, slot);
             let work = Work::Start(definition, Box::new(started));
@@ -298,7 +294,10 @@ impl EventLoop {
             },
         };
         let goes_on = matches!(input, Input::Release { .. } | Input::Upgrade(_));
-        self.insert(run);
+        if matches!(input, Input::Retry) {
+            self.count_reopened(&run);
+        }
+        self.runs.insert(id, Slot::of(run));
         if goes_on {
             // It is served from now on: what else was under way begins again.
             self.take(id, Input::Recover, None);
@@ -371,6 +370,9 @@ impl EventLoop {
     /// A run that is over and durable leaves the memory.
     fn ended(&mut self, id: RunId) {
         let Some(slot) = self.runs.remove(id) else { return };
+        if let Some(run) = slot.run() {
+            self.count_ended(run);
+        }
         self.answer_watchers_of_ended(id, slot);
     }
 
@@ -397,6 +399,7 @@ impl EventLoop {
         if monotonic - self.ticked_at >= wfhost_workflow::DurationMs(TICK.as_millis() as u64) {
             self.ticked_at = monotonic;
             self.tick_workers(monotonic);
+            self.store_counts(monotonic);
             self.answer_late_watchers(monotonic);
         }
         self.answer_watchers();
@@ -412,7 +415,7 @@ impl EventLoop {
     }
 
     /// Fail-stop: what is in memory is worth nothing once the store has failed.
-    fn fail(&mut self, reason: &str) {
+    pub(crate) fn fail(&mut self, reason: &str) {
         tracing::error!("{reason}");
         // The first reason is the one that counts.
         let _first = self.parts.failure.set(reason.to_owned());
@@ -440,6 +443,7 @@ impl EventLoop {
                 answer(&mut self.parts.link, reply, Answer::Refused(refusal.clone()));
             }
         }
+        self.store_last_counts();
         self.parts.committer.close();
     }
 
@@ -459,6 +463,19 @@ pub(crate) fn answer(link: &mut ServerLink, reply: ReplyTo, message: Answer) {
             if let Err(error) = link.answer(client, id, &message) {
                 tracing::debug!(%error, "a client is gone before its answer");
             }
+        }
+        ReplyTo::Nobody => {
+            if let Answer::Refused(refusal) = message {
+                tracing::warn!(%refusal, "what this process wanted itself was refused");
+            }
+        }
+        ReplyTo::Starter(starter) => {
+            let (reply, started) = *starter;
+            let message = match message {
+                Answer::Done => Answer::Started(Some(Box::new(started))),
+                other => other,
+            };
+            answer(link, reply, message);
         }
         // What a worker is told is a chunk, never an answer: it asks again.
         ReplyTo::Worker(_) => {}

@@ -15,6 +15,7 @@ use wfhost_workflow::run::Upgrade;
 use crate::clock::Clock;
 use crate::commands::{Command, Mailbox, ReplyTo};
 use crate::definitions::Definitions;
+use crate::deployed::{DeployOptions, Deployments};
 use crate::evaluator;
 use crate::event_loop::{EventLoop, Parts};
 use crate::logs::LogWriter;
@@ -43,6 +44,8 @@ pub struct CoordinatorOptions {
     pub recovery: Recovery,
     /// The local workers that this process keeps, if it does.
     pub pool: Option<Arc<dyn Pool>>,
+    /// Whose bundles are deployed here.
+    pub deploys: Arc<DeployOptions>,
 }
 
 /// What a coordinator does with runs that were open when a former one ended.
@@ -61,6 +64,9 @@ pub enum StartError {
     /// The folder for log files, or a thread, could not be made.
     #[error("the coordinator could not be started")]
     Io(#[from] io::Error),
+    /// What is deployed cannot be read.
+    #[error("{0}")]
+    Deployments(Refusal),
     /// The open runs cannot be read.
     #[error("the open runs cannot be served: {0}")]
     Recovery(Refusal),
@@ -93,11 +99,19 @@ impl Coordinator {
             content: options.content.clone(),
             logs: options.logs.clone(),
             definitions: definitions.clone(),
+            deploys: options.deploys.clone(),
+            count_open: options.recovery == Recovery::OnDemand,
         };
+        let mut deployments =
+            Deployments::read(&*options.store).map_err(StartError::Deployments)?;
+        let mut unread = Vec::new();
         let open = match options.recovery {
             Recovery::OnDemand => Vec::new(),
-            Recovery::All => queries::open_runs(&sources).map_err(StartError::Recovery)?,
+            Recovery::All => {
+                queries::open_runs(&sources, &mut unread).map_err(StartError::Recovery)?
+            }
         };
+        unread.iter().for_each(|summary| deployments.note_unserved(summary));
         let queries = queries::start(sources, mailbox.clone())?;
         match options.content.forget_incoming() {
             Ok(files) => tracing::debug!(files, "contents that were not sent to their end"),
@@ -121,12 +135,13 @@ impl Coordinator {
             random: fastrand::Rng::with_seed(options.seed),
             failure: failure.clone(),
             pool: options.pool,
+            deploys: options.deploys,
         };
         let thread = thread::Builder::new()
             .name("coordinator".to_owned())
             .stack_size(evaluator::STACK_BYTES)
             .spawn(move || {
-                let mut event_loop = EventLoop::new(parts);
+                let mut event_loop = EventLoop::new(parts, deployments);
                 event_loop.recover(open);
                 event_loop.run();
             })?;

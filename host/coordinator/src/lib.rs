@@ -9,6 +9,7 @@ mod clock;
 mod commands;
 mod definitions;
 mod deliveries;
+mod deployed;
 mod dispatch;
 mod evaluator;
 mod event_loop;
@@ -24,6 +25,7 @@ mod token;
 mod uploads;
 mod workers;
 
+pub use deployed::DeployOptions;
 pub use handle::{Coordinator, CoordinatorHandle, CoordinatorOptions, Recovery, StartError};
 pub use pool::{Pool, PoolView, PoolWorker};
 pub use requests::{VERBS, Verb, verb_result};

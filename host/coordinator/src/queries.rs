@@ -1,5 +1,6 @@
 //! Reads the store, parses definitions and reads log files, on a thread that may block.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
@@ -7,16 +8,19 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use wfhost_checkpoint::{Content, Store, Stored, patiently};
+use wfhost_checkpoint::{Content, NoteWrite, Store, Stored, crash_points, patiently};
 use wfhost_transport::Seldom;
-use wfhost_transport::client::{Answer, Refusal, Start};
+use wfhost_transport::client::{Answer, GET_BYTES_MAX, Refusal};
 use wfhost_workflow::run::{Record, Run, RunStatus, RunSummary, Snapshot};
-use wfhost_workflow::{Definition, Digest, DurationMs, Json, MonotonicMs, Revision, RunId};
+use wfhost_workflow::{
+    Definition, Digest, DurationMs, Json, MonotonicMs, Revision, RunId, TimestampMs,
+};
 
 use crate::clock::Clock;
 use crate::commands::{Command, LoadedFor, Mailbox, QueryResult, ReplyTo};
 use crate::definitions::Definitions;
 use crate::deliveries::Delivery;
+use crate::deployed::{BundleQuery, DeployOptions, Starting};
 use crate::shown;
 use crate::uploads::{IDLE_MAX, Part, Sender, Uploads};
 use crate::{logs, requests};
@@ -48,11 +52,27 @@ pub(crate) struct Sources {
     pub(crate) content: Content,
     pub(crate) logs: PathBuf,
     pub(crate) definitions: Arc<Definitions>,
+    pub(crate) deploys: Arc<DeployOptions>,
+    /// Not every open run is served, so that they are counted when it matters.
+    pub(crate) count_open: bool,
 }
 
 /// A question to the thread.
 pub(crate) enum Query {
-    Prepare(Box<Start>),
+    Prepare(Box<Starting>),
+    /// About bundles.
+    Bundles(BundleQuery),
+    /// Notes of what is deployed, and whether it is a change of that.
+    WriteNotes {
+        notes: Vec<NoteWrite>,
+        change: Option<Freed>,
+    },
+    /// A part of a content, for a client.
+    Get {
+        digest: Digest,
+        offset: u64,
+        len: u32,
+    },
     Load {
         run: RunId,
         purpose: LoadedFor,
@@ -107,6 +127,10 @@ pub(crate) enum Query {
         bytes: Vec<u8>,
     },
 }
+
+/// Whether contents may have lost what referred to them.
+#[derive(Clone, Copy)]
+pub(crate) struct Freed(pub(crate) bool);
 
 pub(crate) type QuerySender = mpsc::Sender<(Query, ReplyTo)>;
 
@@ -180,6 +204,11 @@ impl Thread {
                 let answer = self.uploads.take(sender, &part, now);
                 return QueryResult::Put(answer.unwrap_or_else(Answer::Refused));
             }
+            Query::WriteNotes { notes, change } => {
+                self.removed |= matches!(change, Some(Freed(true)));
+                return self.sources.write_notes(&notes, change.is_some());
+            }
+            Query::Bundles(query) => self.sources.about_bundles(query, self.clock.now()),
             Query::Has { digests } => self.uploads.missing(digests).map(QueryResult::Answer),
             query => {
                 self.removed |= matches!(query, Query::Remove { .. });
@@ -192,8 +221,12 @@ impl Thread {
 
 /// All runs that are not over, read back on a thread with a stack for it.
 #[expect(clippy::vec_box, reason = "a run stays boxed where it goes")]
-pub(crate) fn open_runs(sources: &Sources) -> Result<Vec<Box<Run>>, Refusal> {
-    let read = || {
+pub(crate) fn open_runs(
+    sources: &Sources,
+    unread: &mut Vec<RunSummary>,
+) -> Result<Vec<Box<Run>>, Refusal> {
+    let unread = &mut *unread;
+    let read = move || {
         let (mut runs, mut before) = (Vec::new(), None);
         loop {
             let page = sources.store.summaries(before, SUMMARIES_MAX).map_err(store_failed)?;
@@ -205,6 +238,7 @@ pub(crate) fn open_runs(sources: &Sources) -> Result<Vec<Box<Run>>, Refusal> {
                     // One that cannot be read must not keep the others from going on.
                     Err(refusal) => {
                         tracing::error!(run = %summary.run, %refusal, "a run cannot be served");
+                        unread.push(summary.clone());
                     }
                 }
             }
@@ -254,14 +288,16 @@ impl Sources {
 
     fn answer(&self, query: Query) -> Result<QueryResult, Refusal> {
         let answer = match query {
-            Query::Prepare(start) => {
+            Query::Prepare(mut starting) => {
+                let start = &starting.start;
                 if !self.content.contains(&start.definition).map_err(store_failed)? {
                     let what = "is not in the content store";
                     let message = format!("the workflow file {} {what}", start.definition);
                     return Err(Refusal::Invalid(message));
                 }
                 let definition = self.definitions.read(&self.content, &start.definition)?;
-                return Ok(QueryResult::Prepared(start, definition));
+                starting.pin(&definition, &self.deploys)?;
+                return Ok(QueryResult::Prepared(starting, definition));
             }
             Query::Load { run, purpose } => {
                 let loaded = Box::new(self.load(run)?);
@@ -292,7 +328,11 @@ impl Sources {
             Query::Output { run, step } => Answer::Output(self.output(run, step.as_deref())?),
             Query::Remove { run } => self.remove(run)?,
             // The thread's own.
-            Query::Has { .. } | Query::Put { .. } => Answer::Done,
+            Query::Has { .. }
+            | Query::Put { .. }
+            | Query::WriteNotes { .. }
+            | Query::Bundles(_) => Answer::Done,
+            Query::Get { digest, offset, len } => self.part(digest, offset, len)?,
             Query::Chunk { digest, offset, len } => return Ok(self.chunk(digest, offset, len)),
             Query::Receive { delivery, bytes } => {
                 let output = received(&delivery, &bytes);
@@ -300,6 +340,46 @@ impl Sources {
             }
         };
         Ok(QueryResult::Answer(answer))
+    }
+
+    fn write_notes(&self, notes: &[NoteWrite], is_change: bool) -> QueryResult {
+        let written = self.store.write_notes(notes);
+        if !is_change {
+            if let Err(error) = written {
+                tracing::warn!(%error, "counts of ended runs are not stored");
+            }
+            return QueryResult::Nothing;
+        }
+        crash_points::die_at("after-deploy");
+        QueryResult::Deployed(written.map_err(store_failed))
+    }
+
+    fn about_bundles(&self, query: BundleQuery, now: TimestampMs) -> Result<QueryResult, Refusal> {
+        let asked = self.bundles(query, now)?;
+        let open = if self.count_open { Some(self.open_by_version()?) } else { None };
+        Ok(QueryResult::Bundles(asked, open))
+    }
+
+    fn open_by_version(&self) -> Result<BTreeMap<Digest, u64>, Refusal> {
+        let (mut open, mut before) = (BTreeMap::new(), None);
+        loop {
+            let page = self.store.summaries(before, SUMMARIES_MAX).map_err(store_failed)?;
+            let Some(last) = page.last() else { return Ok(open) };
+            before = Some(last.run);
+            let running = page.iter().filter(|summary| !summary.status.is_over());
+            for version in running.filter_map(|summary| summary.origin) {
+                *open.entry(version).or_insert(0) += 1;
+            }
+        }
+    }
+
+    fn part(&self, digest: Digest, offset: u64, len: u32) -> Result<Answer, Refusal> {
+        match self.chunk(digest, offset, len.min(GET_BYTES_MAX)) {
+            QueryResult::Chunk { total, bytes, .. } if total > 0 => {
+                Ok(Answer::Part { total, bytes })
+            }
+            _ => Err(Refusal::NotFound(format!("there is no content {digest}"))),
+        }
     }
 
     /// Empty and of no length where the content is not here: the worker gives up.

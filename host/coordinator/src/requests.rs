@@ -11,6 +11,7 @@ use wfhost_workflow::run::{Input, Rejection, Run, RunStarted, RunStatus, RunSumm
 use wfhost_workflow::{Definition, DurationMs, Json, MonotonicMs, PinnedPlugin, RunId, TaskId};
 
 use crate::commands::{LoadedFor, QueryResult, ReplyTo};
+use crate::deployed::{BundleQuery, Starting};
 use crate::event_loop::{EventLoop, answer};
 use crate::pool::Pool;
 use crate::queries::{Query, not_found, store_failed};
@@ -42,6 +43,18 @@ impl EventLoop {
     pub(crate) fn request(&mut self, request: Request, reply: ReplyTo) {
         match request {
             Request::Start(start) => self.start(start, reply),
+            Request::StartDeployed(start) => self.start_deployed(*start, reply),
+            Request::Get { digest, offset, len } => {
+                self.ask(Query::Get { digest, offset, len }, reply);
+            }
+            Request::Deploy(deploy) => {
+                self.ask(Query::Bundles(BundleQuery::Deploy(deploy)), reply);
+            }
+            Request::ChangeBundle { name, change } => {
+                self.ask(Query::Bundles(BundleQuery::Change(name, change)), reply);
+            }
+            Request::Bundles => self.ask(Query::Bundles(BundleQuery::All), reply),
+            Request::Bundle { name } => self.ask(Query::Bundles(BundleQuery::One(name)), reply),
             Request::Has { digests } => self.ask(Query::Has { digests }, reply),
             Request::Put { digest, offset, total, bytes } => {
                 self.put(Part { digest, offset, total, bytes }, reply);
@@ -152,9 +165,17 @@ impl EventLoop {
                 let runs = summaries.into_iter().map(|summary| self.shown(summary)).collect();
                 self.reply(reply, Answer::Runs(runs));
             }
-            QueryResult::Prepared(start, definition) => {
-                self.start_prepared(*start, definition, reply);
+            QueryResult::Prepared(starting, definition) => {
+                self.start_prepared(*starting, definition, reply);
             }
+            QueryResult::Bundles(asked, open) => self.bundles_asked(asked, open, reply),
+            QueryResult::Deployed(Ok(())) => self.changed(reply),
+            QueryResult::Deployed(Err(refusal)) => {
+                // What is stored is not known: as with a commit, nothing goes on.
+                self.fail(&refusal.to_string());
+                self.reply(reply, Answer::Refused(refusal));
+            }
+            QueryResult::Nothing => {}
             QueryResult::Loaded(run, purpose) => self.loaded(run, purpose, reply),
         }
     }
@@ -187,15 +208,22 @@ impl EventLoop {
         {
             return self.reply(reply, Answer::Refused(refusal));
         }
-        match self.parts.definitions.kept(&start.definition) {
-            Some(definition) => self.start_prepared(*start, definition, reply),
-            None => self.ask(Query::Prepare(start), reply),
-        }
+        self.start_from(Starting::from_file(*start), reply);
     }
 
-    fn start_prepared(&mut self, start: Start, definition: Arc<Definition>, reply: ReplyTo) {
-        match self.check_start(&start, &definition) {
+    pub(crate) fn start_prepared(
+        &mut self,
+        starting: Starting,
+        definition: Arc<Definition>,
+        reply: ReplyTo,
+    ) {
+        let bundle = starting.bundle();
+        let Starting { start, from } = starting;
+        match self.check_start(&start, &definition, bundle.is_some()) {
             Ok(Known::New) => {
+                if let Some(version) = bundle {
+                    self.deployments.started(version, self.parts.clock.monotonic());
+                }
                 let started = RunStarted {
                     run: start.run,
                     workflow: definition.name.clone(),
@@ -204,7 +232,7 @@ impl EventLoop {
                     input: start.input,
                     plugins: start.plugins,
                     seed: self.parts.random.u64(..),
-                    origin: None,
+                    origin: from.map(|from| from.origin),
                 };
                 self.begin(definition, started, reply);
             }
@@ -213,7 +241,12 @@ impl EventLoop {
         }
     }
 
-    fn check_start(&self, start: &Start, definition: &Definition) -> Result<Known, Refusal> {
+    fn check_start(
+        &self,
+        start: &Start,
+        definition: &Definition,
+        is_deployed: bool,
+    ) -> Result<Known, Refusal> {
         if self.runs.contains(start.run) {
             return Ok(Known::Stored);
         }
@@ -230,7 +263,10 @@ impl EventLoop {
             let message = "the plugins are not those of the workflow file".to_owned();
             return Err(Refusal::Invalid(message));
         }
-        self.check_contents(&start.plugins)?;
+        // What is deployed has all its contents.
+        if !is_deployed {
+            self.check_contents(&start.plugins)?;
+        }
         Ok(Known::New)
     }
 
@@ -471,7 +507,11 @@ fn path_of_this_machine(start: &Start) -> Option<Refusal> {
 const fn sender_of(reply: &ReplyTo) -> Sender {
     match reply {
         ReplyTo::Client(client, _) => Some(*client),
-        ReplyTo::Local(_) | ReplyTo::Worker(_) | ReplyTo::Taken(..) => None,
+        ReplyTo::Local(_)
+        | ReplyTo::Worker(_)
+        | ReplyTo::Taken(..)
+        | ReplyTo::Nobody
+        | ReplyTo::Starter(_) => None,
     }
 }
 

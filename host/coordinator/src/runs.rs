@@ -7,7 +7,8 @@ use wfhost_checkpoint::{Snapshot, crash_points};
 use wfhost_transport::message::Progress;
 use wfhost_workflow::run::{Effect, Event, Input, Record, Run};
 use wfhost_workflow::{
-    Attempt, AttemptId, Definition, Limits, PinnedPlugin, Revision, RunId, TaskId, TimestampMs,
+    Attempt, AttemptId, Definition, Digest, Limits, PinnedPlugin, Revision, RunId, TaskId,
+    TimestampMs,
 };
 
 use crate::commands::ReplyTo;
@@ -30,6 +31,8 @@ pub(crate) struct Slot {
     pub(crate) place: Place,
     /// What the run was started from: also known while it is away.
     pub(crate) definition: Arc<Definition>,
+    /// The version of a bundle that it is of now.
+    pub(crate) origin: Option<Digest>,
     /// Of a run that is, or was, away: any other is here to be asked.
     plugins: Arc<[PinnedPlugin]>,
     /// Attempts up to this number are of a version that the run no longer has.
@@ -94,6 +97,7 @@ impl Slot {
             place,
             heavy,
             definition,
+            origin: None,
             plugins: if heavy { Arc::from(plugins) } else { Arc::default() },
             floor: Attempt::default(),
             kv: Arc::default(),
@@ -108,6 +112,14 @@ impl Slot {
         }
     }
 
+    /// A run that was read back.
+    pub(crate) fn of(run: Box<Run>) -> Self {
+        let (definition, plugins) = (run.definition().clone(), run.plugins().to_vec());
+        let mut slot = Self::new(Place::Here(run), definition, &plugins);
+        slot.follow();
+        slot
+    }
+
     pub(crate) fn run(&self) -> Option<&Run> {
         match &self.place {
             Place::Here(run) => Some(run),
@@ -119,6 +131,7 @@ impl Slot {
     pub(crate) fn follow(&mut self) {
         let Place::Here(run) = &self.place else { return };
         self.floor = run.attempt_floor();
+        self.origin = run.origin().map(|origin| origin.digest);
         if Arc::ptr_eq(&self.definition, run.definition()) {
             return;
         }

@@ -2,6 +2,8 @@
 //!
 //! The same requests are answered in the process itself when it holds the folder.
 
+mod deploys;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,11 @@ use wfhost_workflow::{
 };
 
 use crate::message::{LogLevel, LogLine};
+
+pub use deploys::{
+    BundleChange, Canary, Deploy, GET_BYTES_MAX, Seen, ShownBundle, ShownCanary, ShownChange,
+    ShownCounts, ShownSigner, ShownVersion, StartDeployed, Started,
+};
 
 /// One request of a client.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +44,33 @@ pub enum Request {
         /// At most [`crate::codec::CHUNK_BYTES`].
         #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
+    },
+    /// A part of a content.
+    Get {
+        /// Which.
+        digest: Digest,
+        /// From which byte.
+        offset: u64,
+        /// How many, at most [`GET_BYTES_MAX`].
+        len: u32,
+    },
+    /// Starts a run of a deployed workflow. Sent twice with the same id, it starts one run.
+    StartDeployed(Box<StartDeployed>),
+    /// Deploys a version of a bundle, or says whether it could be.
+    Deploy(Box<Deploy>),
+    /// Changes what is deployed under a name.
+    ChangeBundle {
+        /// The bundle's name.
+        name: String,
+        /// How.
+        change: BundleChange,
+    },
+    /// What is deployed.
+    Bundles,
+    /// What is deployed under a name.
+    Bundle {
+        /// The bundle's name.
+        name: String,
     },
     /// Goes on with an open run that nobody serves.
     Resume {
@@ -189,6 +223,20 @@ pub enum Answer {
         /// Where the next part begins; the content's length when it is stored.
         next: u64,
     },
+    /// To `Get`.
+    Part {
+        /// The content's length.
+        total: u64,
+        /// As many as were asked for, or those up to its end.
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+    },
+    /// To `StartDeployed`: it is durable. `None`: the run was there already.
+    Started(Option<Box<Started>>),
+    /// To `Deploy`, `ChangeBundle` and `Bundle`: as it is now, durable; to a plan, as it would be.
+    Bundle(Box<ShownBundle>),
+    /// To `Bundles`: in the order of their names, without their histories.
+    Bundles(Vec<ShownBundle>),
     /// To `List` and `Find`.
     Runs(Vec<ShownRun>),
     /// To `Show` and `Watch`.

@@ -5,7 +5,9 @@
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use wfhost_transport::client::{Answer, PrefetchedAt, Refusal, Request, Start};
+use wfhost_transport::client::{
+    Answer, BundleChange, Canary, Deploy, PrefetchedAt, Refusal, Request, Seen, Start, StartDeployed,
+};
 use wfhost_transport::codec::{
     CHUNK_BYTES, DecodeError, EncodeError, Framed, Kind, LAYOUT, decode, decode_answer,
     decode_request, encode, encode_answer, encode_request,
@@ -403,6 +405,26 @@ fn a_start_and_a_refusal_come_back() {
     let mut frame = Vec::new();
     for request in [
         Request::Start(Box::new(start)),
+        Request::StartDeployed(Box::new(StartDeployed {
+            run: RunId::from_bytes([3; 16]),
+            workflow: "team/brief".to_owned(),
+            version: Some("1.2.0".to_owned()),
+            input: Json::null(),
+        })),
+        Request::Deploy(Box::new(Deploy {
+            bundle: Digest::of(b"bundle"),
+            signatures: Digest::of(b"signatures"),
+            contracts: Digest::of(b"contracts"),
+            over: Some(Seen::Version(Digest::of(b"before"))),
+            downgrade: None,
+            canary: Some(Canary { share: 1000, abort_over: Some(500), runs_min: 20 }),
+            plan: true,
+        })),
+        Request::ChangeBundle {
+            name: "team".to_owned(),
+            change: BundleChange::Rollback { to: None },
+        },
+        Request::Get { digest: Digest::of(b"a"), offset: 7, len: CHUNK_BYTES },
         Request::Events { run: RunId::from_bytes([3; 16]), after: Revision(4), limit: 5 },
         Request::Has { digests: vec![Digest::of(b"a"), Digest::of(b"b")] },
         Request::Prefetch { components: vec![Digest::of(b"a"); PREFETCH_MAX] },

@@ -27,6 +27,12 @@ impl Share {
         if hundredths >= 1 && hundredths <= Self::WHOLE { Some(Self(hundredths)) } else { None }
     }
 
+    /// In hundredths of a percent.
+    #[must_use]
+    pub const fn hundredths(self) -> u32 {
+        self.0
+    }
+
     /// Whether a run belongs to it: the same answer whenever it is asked, and spread evenly.
     #[must_use]
     pub fn holds(self, run: RunId) -> bool {

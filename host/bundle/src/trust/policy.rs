@@ -3,6 +3,7 @@
 use wfhost_workflow::TimestampMs;
 
 use super::{Current, Refused, Signer, Standing, TrustFile};
+use crate::KeyId;
 use crate::signature::Signatures;
 
 /// What becomes of bundles that nobody has signed.
@@ -54,12 +55,25 @@ impl TrustPolicy {
         signatures: &Signatures,
         now: TimestampMs,
     ) -> Result<Vec<Signer>, NotAdmitted> {
+        self.admit_keys(name, signatures.keys(), now)
+    }
+
+    /// The same of a bundle whose signatures were checked before: these keys have signed it.
+    ///
+    /// # Errors
+    /// As [`Self::admit`].
+    pub fn admit_keys(
+        &self,
+        name: &str,
+        keys: impl IntoIterator<Item = KeyId>,
+        now: TimestampMs,
+    ) -> Result<Vec<Signer>, NotAdmitted> {
         let trust = match (self.current(), self.unsigned) {
             (Some(current), _) => current.trust,
             (None, Unsigned::Allowed) => std::sync::Arc::default(),
             (None, Unsigned::Refused) => return Err(NotAdmitted::NoList),
         };
-        let refused = match trust.admit(name, signatures, now) {
+        let refused = match trust.admit_keys(name, keys, now) {
             Ok(signers) => return Ok(signers),
             Err(refused) => refused,
         };

@@ -142,6 +142,7 @@ impl Local {
             },
             recovery,
             pool,
+            deploys: Arc::default(),
         })
         .map_err(CommandError::store)?;
         let worker = match purpose {

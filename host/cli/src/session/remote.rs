@@ -53,13 +53,23 @@ impl Requests for Remote {
     }
 }
 
+/// For the largest of bundles on a slow disk.
+const DEPLOY_LIMIT: Duration = Duration::from_secs(120);
+
 /// How long the holder itself may wait before it answers.
 const fn waits(request: &Request) -> Duration {
     match request {
         Request::Watch { wait_ms, .. } | Request::Await { wait_ms, .. } => {
             Duration::from_millis(*wait_ms)
         }
+        // All files of a bundle are looked at.
+        Request::Deploy(_) => DEPLOY_LIMIT,
         Request::Start(_)
+        | Request::StartDeployed(_)
+        | Request::Get { .. }
+        | Request::ChangeBundle { .. }
+        | Request::Bundles
+        | Request::Bundle { .. }
         | Request::Has { .. }
         | Request::Put { .. }
         | Request::Retry { .. }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a setting that cannot be made is a failed test")]
 #![expect(clippy::disallowed_methods, reason = "patience is measured in real time")]
 
+mod deploys;
 mod failing;
 mod mending;
 mod outputs;

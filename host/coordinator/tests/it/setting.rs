@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use wfhost_checkpoint::{Content, Store, memory};
-use wfhost_coordinator::{Coordinator, CoordinatorHandle, CoordinatorOptions, Recovery};
+use wfhost_coordinator::{
+    Coordinator, CoordinatorHandle, CoordinatorOptions, DeployOptions, Recovery,
+};
 use wfhost_transport::client::{Answer, Request, RunView, Start};
 use wfhost_transport::message::{
     Dispatch, FromWorker, Held, Hello, Outcome, PROTOCOL, Payload, ToWorker, Token,
@@ -28,6 +30,7 @@ pub(crate) struct Setting {
     pub(crate) content: Content,
     hub: Hub,
     folder: tempfile::TempDir,
+    deploys: Arc<DeployOptions>,
 }
 
 fn workers() -> Endpoint {
@@ -41,10 +44,15 @@ impl Setting {
     }
 
     pub(crate) fn around(store: Arc<dyn Store>, content: Content) -> Self {
-        Self::recovering(store, content, Recovery::OnDemand)
+        Self::recovering(store, content, Recovery::OnDemand, Arc::default())
     }
 
-    fn recovering(store: Arc<dyn Store>, content: Content, recovery: Recovery) -> Self {
+    pub(crate) fn recovering(
+        store: Arc<dyn Store>,
+        content: Content,
+        recovery: Recovery,
+        deploys: Arc<DeployOptions>,
+    ) -> Self {
         let hub = Hub::new();
         let folder = tempfile::tempdir().unwrap();
         let options = ServerOptions {
@@ -63,23 +71,24 @@ impl Setting {
             secret: [3; 32],
             recovery,
             pool: None,
+            deploys: Arc::clone(&deploys),
         })
         .unwrap();
-        Self { coordinator, store, content, hub, folder }
+        Self { coordinator, store, content, hub, folder, deploys }
     }
 
     /// Another life of the coordinator, with what is durable.
     pub(crate) fn restart(self) -> Self {
         assert!(self.coordinator.stop(PATIENCE));
         drop(self.folder);
-        Self::around(self.store, self.content)
+        Self::recovering(self.store, self.content, Recovery::OnDemand, self.deploys)
     }
 
     /// Another life of one that serves workers which outlive it.
     pub(crate) fn restart_serving(self) -> Self {
         assert!(self.coordinator.stop(PATIENCE));
         drop(self.folder);
-        Self::recovering(self.store, self.content, Recovery::All)
+        Self::recovering(self.store, self.content, Recovery::All, self.deploys)
     }
 
     pub(crate) fn worker(&self, slots: u32) -> ScriptedWorker {

@@ -64,6 +64,7 @@ impl Host {
             secret: [1; 32],
             recovery: Recovery::OnDemand,
             pool: None,
+            deploys: Arc::default(),
         })
         .expect(SET_UP);
         let runtime =

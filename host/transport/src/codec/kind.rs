@@ -180,10 +180,15 @@ impl Framed for ToWorker {
 impl Framed for Request {
     fn kind(&self) -> Kind {
         match self {
-            Self::Start(_) => Kind::Start,
+            Self::Start(_) | Self::StartDeployed(_) => Kind::Start,
             Self::Put { .. } => Kind::Put,
             Self::Prefetch { .. } => Kind::PrefetchRequest,
             Self::Has { .. }
+            | Self::Get { .. }
+            | Self::Deploy(_)
+            | Self::ChangeBundle { .. }
+            | Self::Bundles
+            | Self::Bundle { .. }
             | Self::Retry { .. }
             | Self::Release { .. }
             | Self::Workers

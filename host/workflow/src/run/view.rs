@@ -6,7 +6,7 @@ use super::state::{StateName, Status, StepState, TaskState};
 use super::{Input, Run};
 use crate::definition::Step;
 use crate::expression::StepOutputs;
-use crate::{Attempt, StepId, TaskId, TimestampMs};
+use crate::{Attempt, Origin, StepId, TaskId, TimestampMs};
 
 /// The longest error text in a summary: lists stay small whatever a guest says.
 const SUMMARY_ERROR_BYTES_MAX: usize = 500;
@@ -77,9 +77,15 @@ impl Run {
             steps_done: self.state.over,
             steps_total: self.state.steps.len() as u32,
             error: self.error().map(|error| shorten(&error)),
-            origin: started.and_then(|started| started.origin.as_ref()).map(|origin| origin.digest),
+            origin: self.origin().map(|origin| origin.digest),
             upgrades: self.state.former.len() as u32,
         }
+    }
+
+    /// The bundle version that it runs now; `None`: none, it was started from a file.
+    #[must_use]
+    pub fn origin(&self) -> Option<&Origin> {
+        self.state.started.as_ref()?.origin.as_ref()
     }
 
     /// Why it ended without a result.
