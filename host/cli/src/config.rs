@@ -29,6 +29,14 @@ pub(crate) struct Config {
     pub(crate) pool: PoolConfig,
     pub(crate) cache: CacheConfig,
     pub(crate) compile: CompileConfig,
+    pub(crate) bundles: BundlesConfig,
+}
+
+/// `[bundles]`: what is deployed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct BundlesConfig {
+    /// Versions of each bundle that stay, whether anything needs them or not.
+    pub(crate) keep: Option<u32>,
 }
 
 /// `[pool]`: attempts at the same time.
@@ -160,7 +168,7 @@ struct Reader<'t> {
 impl Reader<'_> {
     fn document(&mut self, document: &DeTable<'_>, config: &mut Config) {
         for (key, value) in document.iter() {
-            let known = ["limits", "pool", "cache", "compile"];
+            let known = ["limits", "pool", "cache", "compile", "bundles"];
             if !known.contains(&&**key.get_ref()) {
                 self.unknown(key, "the configuration", &known);
                 continue;
@@ -179,6 +187,10 @@ impl Reader<'_> {
                     "limits" => self.limit(name, value, &mut config.limits),
                     "pool" => self.pool(name, value, &mut config.pool),
                     "compile" => self.compile(name, value, &mut config.compile),
+                    "bundles" => match &**name.get_ref() {
+                        "keep" => config.bundles.keep = self.number("keep", value, 1..=1_000_000),
+                        _ => self.unknown(name, "`[bundles]`", &["keep"]),
+                    },
                     _ => self.cache(name, value, &mut config.cache),
                 }
             }

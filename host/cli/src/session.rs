@@ -22,7 +22,9 @@ use crate::data_folder::DataDir;
 use crate::error::{CommandError, Result};
 use crate::exit_code::ExitCode;
 
-pub(crate) use local::{Durability, Local, Network, ServeOptions, content_of, store_format};
+pub(crate) use local::{
+    BundleOptions, Durability, Local, Network, ServeOptions, content_of, store_format,
+};
 pub(crate) use remote::Remote;
 
 /// For how long a folder that is just being taken or left is tried again.

@@ -6,7 +6,8 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use wfhost_transport::client::{
-    Answer, BundleChange, Canary, Deploy, PrefetchedAt, Refusal, Request, Seen, Start, StartDeployed,
+    Answer, BundleChange, Canary, Deploy, PrefetchedAt, Refusal, Request, Seen, Start,
+    StartDeployed,
 };
 use wfhost_transport::codec::{
     CHUNK_BYTES, DecodeError, EncodeError, Framed, Kind, LAYOUT, decode, decode_answer,

@@ -79,6 +79,9 @@ pub(crate) struct ServeCommandArgs {
     pool: PoolArgs,
     #[command(flatten)]
     trust: TrustArgs,
+    /// What deployed bundles may be given, read at each deploy and start [default: policy.toml in the data folder, if it is there]
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
 }
 
 /// `ADDRESS` or `ADDRESS=FILE`.
@@ -116,8 +119,9 @@ impl ServeCommandArgs {
         let public: Vec<_> =
             network.binds.iter().map(|bind| bind.key.as_ref().map(KeyPair::public)).collect();
         let engine = self.serve.engine(context)?;
-        let options =
+        let mut options =
             self.serve.options(&engine, &context.config, self.trust.clone(), Some(network));
+        options.bundles.policy.clone_from(&self.policy);
         let purpose = Purpose::Serve(options);
         let session = Session::open(&context.data, &purpose)?;
         let Some(local) = session.local() else {

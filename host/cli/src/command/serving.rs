@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use wfhost_bundle::catalogue::KEEP_LAST;
 use wfhost_transport::client::{Request, RunView};
 use wfhost_transport::message::LogLevel;
 use wfhost_workflow::{OperatorLimits, RunId};
@@ -19,7 +20,9 @@ use crate::follow::{Followed, Following, follow, log_end};
 use crate::interrupt::Interrupt;
 use crate::logging::Verbosity;
 use crate::progress::Progress;
-use crate::session::{Durability, Network, Purpose, Requests as _, ServeOptions, Session};
+use crate::session::{
+    BundleOptions, Durability, Network, Purpose, Requests as _, ServeOptions, Session,
+};
 use crate::trust_file::TrustArgs;
 
 /// For attempts to be given up and the store to be closed, after a run or a first Ctrl-C.
@@ -97,7 +100,12 @@ impl ServeArgs {
         // Who serves others runs nothing itself unless told to.
         let slots = if network.is_some() { self.slots.unwrap_or(0) } else { self.slots(config) };
         let (durability, engine) = (self.durability, engine.clone());
-        ServeOptions { slots, durability, engine, trust, network }
+        let bundles = BundleOptions {
+            policy: None,
+            limits: self.operator(config),
+            keep_last: config.bundles.keep.map_or(KEEP_LAST, |keep| keep as usize),
+        };
+        ServeOptions { slots, durability, engine, trust, bundles, network }
     }
 }
 

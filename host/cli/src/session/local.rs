@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use wfhost_bundle::catalogue::KEEP_LAST;
 use wfhost_checkpoint::{Content, DataFolder, Error as StoreError, OpenOptions};
-use wfhost_coordinator::{Coordinator, CoordinatorHandle, CoordinatorOptions, Pool, Recovery};
+use wfhost_coordinator::{
+    Coordinator, CoordinatorHandle, CoordinatorOptions, DeployOptions, Pool, Recovery,
+};
 use wfhost_transport::client::{Answer, Request};
 use wfhost_transport::{
     Bind, Coordinator as Joined, Endpoint, Hub, KeyFiles, ServerLink, ServerOptions, WorkerLink,
@@ -17,7 +20,7 @@ use wfhost_transport::{
 use wfhost_worker::{
     ContentSource, Directories, Options as WorkerOptions, PluginExecutor, Worker, WorkerHandle,
 };
-use wfhost_workflow::Digest;
+use wfhost_workflow::{Digest, OperatorLimits};
 
 use super::{Holder, OpenError, Purpose, Requests};
 use crate::data_folder::DataDir;
@@ -57,8 +60,27 @@ pub(crate) struct ServeOptions {
     pub(crate) engine: Engine,
     /// Whose bundles they may be of.
     pub(crate) trust: TrustArgs,
+    /// What bundles may be given, and how many versions are kept.
+    pub(crate) bundles: BundleOptions,
     /// Who else may join; `None`: nobody, and runs are served when they are resumed.
     pub(crate) network: Option<Network>,
+}
+
+/// What deployed bundles may have.
+#[derive(Debug, Clone)]
+pub(crate) struct BundleOptions {
+    /// What they may be given; `None`: what `policy.toml` in the data folder says.
+    pub(crate) policy: Option<PathBuf>,
+    /// The most that their plugins may use.
+    pub(crate) limits: OperatorLimits,
+    /// Versions of each that stay.
+    pub(crate) keep_last: usize,
+}
+
+impl Default for BundleOptions {
+    fn default() -> Self {
+        Self { policy: None, limits: OperatorLimits::default(), keep_last: KEEP_LAST }
+    }
 }
 
 /// Where others connect, and who may.
@@ -142,7 +164,7 @@ impl Local {
             },
             recovery,
             pool,
-            deploys: Arc::default(),
+            deploys: Arc::new(deploy_options(data, purpose)?),
         })
         .map_err(CommandError::store)?;
         let worker = match purpose {
@@ -206,6 +228,20 @@ impl Requests for Local {
     fn request(&mut self, request: Request) -> Result<Answer> {
         Ok(self.coordinator.request(request))
     }
+}
+
+/// What is deployed by a command that serves nobody is held to the same lists.
+fn deploy_options(data: &DataDir, purpose: &Purpose) -> Result<DeployOptions> {
+    let (trust, bundles) = match purpose {
+        Purpose::Ask | Purpose::Reach => (TrustArgs::default(), BundleOptions::default()),
+        Purpose::Serve(options) => (options.trust.clone(), options.bundles.clone()),
+    };
+    Ok(DeployOptions {
+        trust: trust.policy(data)?,
+        policy: Some(bundles.policy.unwrap_or_else(|| data.path().join("policy.toml"))),
+        limits: bundles.limits,
+        keep_last: bundles.keep_last,
+    })
 }
 
 fn start_worker(
